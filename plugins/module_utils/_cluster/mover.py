@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection. Makes claims use the copies of their data that lie on another node.
+
+Every step leaves the cluster so that the next run sees where this one was, and the data are on both nodes all the time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .._errors import ClusterError, NotReadyError
+from .._kube.change.live import Live, identity_of, uid_of
+from .._kube.fields import known, sequence, text
+from .._kube.health.verdict import Surroundings
+from .._kube.health.wait import Report
+from .._kube.manifest import Identity
+from .._kube.patience import Clock
+from .._kube.port import Cluster
+from .._kube.resources import Resource
+from .._kube.server.refusal import Reason, RefusedError
+from .drain import pod_name
+from .drainer import sight_of
+from .node import name_of
+from .volumes import (
+    RECORD,
+    Move,
+    MovePlan,
+    directory_of,
+    old_copies,
+    plan_moves,
+    record_for,
+    record_of,
+    users_of,
+    without_old_copies,
+)
+from .workloads import Elsewhere, Workloads
+
+_PROTECTION = "kubernetes.io/pv-protection"
+_MANAGER = "hearth-volume"
+_SECONDS_TO_TAKE_EFFECT = 60.0
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+@dataclass(frozen=True)
+class Mover:
+    """Works on the volumes of one cluster; the data are copied by others before."""
+
+    cluster: Cluster
+    clock: Clock
+    surroundings: Callable[[], Surroundings]
+    report: Report
+
+    def plan(self, node: str) -> MovePlan:
+        return plan_moves(node, sight_of(self.cluster))
+
+    def address_of(self, node: str) -> str:
+        """The address at which the other nodes reach this one."""
+        live = self.cluster.get(self._kind("Node"), "", node)
+        addresses = {text(each, "type"): text(each, "address") for each in sequence(live, "status", "addresses")}
+        return addresses.get("InternalIP", "")
+
+    def move(self, plan: MovePlan, to: str, seconds: float) -> list[Identity]:
+        """Make every claim of a plan use its copy on the other node; the workloads that are healthy there then."""
+        target = known(self.cluster.get(self._kind("Node"), "", to))
+        for move in plan.moves:
+            self.report(f"claim {move.claim}: its volume {move.volume} is on node {to} from now on, in {move.new_path}")
+            if not move.is_copied:
+                self._take_away(move, plan.node, target)
+            self._put_back(move)
+        return self._wait_for_users(plan, seconds)
+
+    def forget_old_copies(self, node: str) -> None:
+        """Note that what was left behind on a node is there no more."""
+        sight = sight_of(self.cluster)
+        for volume in sight.volumes:
+            if any(each.node == node for each in old_copies([volume], sight.claims)):
+                patch = without_old_copies(volume, node)
+                self.cluster.patch(self._kind("PersistentVolume"), "", name_of(volume), patch, kind="merge")
+
+    def _take_away(self, move: Move, source: str, target: Live) -> None:
+        """Write down what the new volume will be, then remove the old one: its data stay, and nobody can use them."""
+        claim, volume = self._claim_of(move), known(self._volume_of(move))
+        self._refuse_users(move)
+        record = record_for(claim, volume, move, source, target)
+        self._change("PersistentVolumeClaim", claim, {"metadata": {"annotations": {RECORD: json.dumps(record)}}})
+        self._change("PersistentVolume", volume, {"spec": {"persistentVolumeReclaimPolicy": "Retain"}})
+        self.cluster.delete(self._kind("PersistentVolume"), "", move.volume, uid=uid_of(volume))
+
+    def _put_back(self, move: Move) -> None:
+        """Make the new volume once the old one is gone, and end the move when the claim has taken it."""
+        record = record_of(self._claim_of(move))
+        if not record:
+            raise ClusterError(f"Somebody else has ended the move of claim {move.claim}; run it again", reason="stale")
+        self._eventually(f"volume {move.volume} is still there", lambda: self._is_out_of_the_way(move, record))
+        self.cluster.apply(self._kind("PersistentVolume"), record["volume"], force=True, manager=_MANAGER)
+        self._eventually(f"claim {move.claim} does not take its volume {move.volume}", lambda: self._is_bound(move))
+        policy = {"spec": {"persistentVolumeReclaimPolicy": record["reclaim"]}}
+        self._change("PersistentVolume", known(self._volume_of(move)), policy)
+        self._change("PersistentVolumeClaim", self._claim_of(move), {"metadata": {"annotations": {RECORD: None}}})
+
+    def _is_out_of_the_way(self, move: Move, record: Mapping[str, Any]) -> bool:
+        """Whether the old volume is gone. Its protection is for claims whose data would be lost with it."""
+        volume = self._volume_of(move)
+        if volume is None or directory_of(volume) == directory_of(record["volume"]):
+            return True
+        kept = [each for each in sequence(volume, "metadata", "finalizers") if each != _PROTECTION]
+        try:
+            self._change("PersistentVolume", volume, {"metadata": {"finalizers": kept}})
+        except RefusedError as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+        return self._volume_of(move) is None
+
+    def _is_bound(self, move: Move) -> bool:
+        return all(text(each, "status", "phase") == "Bound" for each in (self._claim_of(move), self._volume_of(move)))
+
+    def _wait_for_users(self, plan: MovePlan, seconds: float) -> list[Identity]:
+        sight = sight_of(self.cluster)
+        users = [pod for move in plan.moves for pod in users_of(move.claim, sight)]
+        identities = [identity_of(each) for each in Workloads(self.cluster).of(users)]
+        if identities and seconds:
+            elsewhere = Elsewhere(self.cluster, self.clock, self.surroundings, self.report)
+            elsewhere.wait(identities, seconds)
+        return identities
+
+    def _refuse_users(self, move: Move) -> None:
+        users = [pod for pod in users_of(move.claim, sight_of(self.cluster)) if text(pod, "spec", "nodeName")]
+        if users:
+            names = ", ".join(map(pod_name, users))
+            raise ClusterError(
+                f"The volume of claim {move.claim} stays where it is, pods use it again: {names}. Find out why they"
+                " came back to the cordoned node, and run it again",
+                reason="in_use",
+                pods=list(map(pod_name, users)),
+            )
+
+    def _eventually(self, complaint: str, holds: Callable[[], bool]) -> None:
+        deadline = self.clock.deadline(_SECONDS_TO_TAKE_EFFECT)
+        while not holds():
+            if self.clock.now() > deadline:
+                raise NotReadyError(
+                    f"After {_SECONDS_TO_TAKE_EFFECT:.0f} seconds {complaint}; the data are on both nodes, and the next"
+                    " run goes on from here",
+                    reason="timeout",
+                )
+            self.clock.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _change(self, kind: str, live: Live, patch: Mapping[str, Any]) -> None:
+        """Patch the very object that was looked at, not another one of its name."""
+        namespace = text(live, "metadata", "namespace")
+        body = {**patch, "metadata": {**patch.get("metadata", {}), "uid": uid_of(live)}}
+        self.cluster.patch(self._kind(kind), namespace, name_of(live), body, kind="merge", manager=_MANAGER)
+
+    def _claim_of(self, move: Move) -> Live:
+        namespace, _slash, name = move.claim.partition("/")
+        claim = self.cluster.get(self._kind("PersistentVolumeClaim"), namespace, name)
+        if claim is None:
+            raise ClusterError(f"Claim {move.claim} was deleted while its volume was moved", reason="not_found")
+        return claim
+
+    def _volume_of(self, move: Move) -> Live | None:
+        return self.cluster.get(self._kind("PersistentVolume"), "", move.volume)
+
+    def _kind(self, kind: str) -> Resource:
+        return known(self.cluster.catalogue().find("v1", kind))

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection. What a Node object says about a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .._kube.change.live import Live
+from .._kube.fields import conditions, field, mapping, sequence, text
+
+# Who sets a field is on record at the server: by that a cordon of a drain is told from one that a person asked for.
+DRAIN_MANAGER = "hearth-drain"
+NODE_MANAGER = "hearth-node"
+
+CORDON_TAINT = "node.kubernetes.io/unschedulable"
+
+_ROLE = "node-role.kubernetes.io/"
+_ETCD_NAME = "etcd.k3s.cattle.io/node-name"
+_ETCD_ADDRESS = "etcd.k3s.cattle.io/node-address"
+
+
+@dataclass(frozen=True)
+class EtcdMember:
+    """A node's part in the embedded etcd, as k3s notes it. `voter` is None before the leader has said anything."""
+
+    name: str
+    address: str
+    voter: bool | None
+    message: str
+
+
+def name_of(live: Live) -> str:
+    return text(live, "metadata", "name")
+
+
+def is_cordoned(node: Live) -> bool:
+    return field(node, "spec", "unschedulable") is True
+
+
+def is_cordoned_by_drain(node: Live) -> bool:
+    """Whether the cordon is one that a drain of this collection has set, and nobody else since."""
+    return is_cordoned(node) and any(
+        text(entry, "manager") == DRAIN_MANAGER and "f:unschedulable" in mapping(entry, "fieldsV1", "f:spec")
+        for entry in sequence(node, "metadata", "managedFields")
+    )
+
+
+def is_ready(node: Live) -> bool:
+    return text(conditions(node), "Ready", "status") == "True"
+
+
+def roles_of(node: Live) -> list[str]:
+    labels = mapping(node, "metadata", "labels")
+    return sorted(label.removeprefix(_ROLE) for label in labels if label.startswith(_ROLE))
+
+
+def taints_of(node: Live) -> list[dict[str, str]]:
+    found = sequence(node, "spec", "taints")
+    return [{part: text(taint, part) for part in ("key", "value", "effect")} for taint in found]
+
+
+def words_of_taint(taint: Mapping[str, Any]) -> str:
+    """A taint as kubectl writes it."""
+    value = text(taint, "value")
+    return f"{text(taint, 'key')}{f'={value}' if value else ''}:{text(taint, 'effect')}"
+
+
+def etcd_member_of(node: Live) -> EtcdMember | None:
+    """The node's member of the embedded etcd, None where it has none."""
+    notes = mapping(node, "metadata", "annotations")
+    name = text(notes, _ETCD_NAME)
+    if not name:
+        return None
+    said = conditions(node).get("EtcdIsVoter")
+    voter = text(said, "status") == "True" if said else None
+    return EtcdMember(name, text(notes, _ETCD_ADDRESS), voter, text(said, "message"))

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection. What one machine's k3s is to be: configuration, where it joins, whose token it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .config import split_secrets
+from .formation import Formation
+from .machines import ClusterNode, Machine, listed, server_url, servers_among
+
+DATA_DIR = "/var/lib/rancher/k3s"
+TOKEN_FILE = "/etc/rancher/k3s/token"  # noqa: S105 - the name of a file
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the operator asks for on this machine."""
+
+    config: Mapping[str, Any] = field(default_factory=dict)
+    server_url: str = ""  # a fixed address of the cluster, such as a virtual one
+    datastore_endpoint: str = field(default="", repr=False)
+    data_dir: str = DATA_DIR
+    port: int = 6443
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """The decisions for one machine; ``token_from`` is a live server's name, or ``new`` for a cluster's first token."""
+
+    config: dict[str, Any]
+    secret_config: dict[str, Any] = field(repr=False)
+    joins: str = ""
+    token_from: str = ""
+    replaces_node: bool = False
+    via: str = ""
+    waits_for_etcd: bool = False
+    problems: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for templates, without what is secret."""
+        return {
+            "config": self.config,
+            "joins": self.joins,
+            "token_from": self.token_from,
+            "replaces_node": self.replaces_node,
+            "via": self.via,
+            "waits_for_etcd": self.waits_for_etcd,
+            "problems": list(self.problems),
+        }
+
+
+def plan_node(
+    me: Machine, names: Sequence[str], machines: Sequence[Machine], formed: Formation, wishes: Wishes
+) -> NodePlan:
+    """Decide for one machine, from what all of them are now."""
+    others = [server for server in servers_among(machines, names) if server.live and server.name != me.name]
+    membership = _membership(me, others, formed, wishes)
+    joins = str(membership.get("server", ""))
+    old_node = _left_behind(me, others, formed)
+    config, secret = _config(me, membership, formed, wishes)
+    return NodePlan(
+        config=config,
+        secret_config=secret,
+        joins=joins,
+        token_from=_token_from(me, others, formed),
+        replaces_node=old_node is not None,
+        via=others[0].name if others else "",
+        waits_for_etcd=me.role == "server" and formed.datastore == "etcd",
+        problems=tuple(_problems(me, others, formed, old_node)),
+    )
+
+
+def _config(
+    me: Machine, membership: Mapping[str, Any], formed: Formation, wishes: Wishes
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    config = {"token-file": TOKEN_FILE, **membership, **wishes.config}
+    if wishes.data_dir != DATA_DIR:
+        config["data-dir"] = wishes.data_dir
+    if me.role == "server":
+        config["tls-san"] = _alternative_names(me, wishes)
+    if me.role == "server" and formed.datastore == "external":
+        config["datastore-endpoint"] = wishes.datastore_endpoint
+    return split_secrets(config)
+
+
+def _alternative_names(me: Machine, wishes: Wishes) -> list[str]:
+    """The names under which this server's certificate must be valid: those by which others are told to reach it."""
+    given = wishes.config.get("tls-san", [])
+    names = [me.address, *([given] if isinstance(given, str) else given)]
+    if wishes.server_url:
+        names.append(wishes.server_url.removeprefix("https://").rpartition(":")[0])
+    return list(dict.fromkeys(filter(None, names)))
+
+
+def _membership(me: Machine, others: Sequence[Machine], formed: Formation, wishes: Wishes) -> dict[str, Any]:
+    """The part of the configuration that says where this machine belongs.
+
+    k3s reads it once, at the first start. On a member it is kept as it is, so that no later run restarts k3s for it.
+    """
+    if me.role == "agent":
+        return {"server": _join_url(me, others, wishes)}
+    if formed.datastore == "external":
+        return {}
+    if me.name == formed.founder or me.datastore == "sqlite":
+        return {"cluster-init": True} if formed.datastore == "etcd" else {}
+    if me.datastore == "etcd" and me.configured_init and not me.configured_server:
+        return {"cluster-init": True}
+    url = _join_url(me, others, wishes)
+    return {"server": url} if url else {"cluster-init": True}
+
+
+def _join_url(me: Machine, others: Sequence[Machine], wishes: Wishes) -> str:
+    if wishes.server_url:
+        return wishes.server_url
+    live = [server_url(server, wishes.port) for server in others]
+    # A node that has joined knows all servers by itself; which one it once joined through no longer matters.
+    settled = me.running or me.holds_data
+    if me.configured_server and (settled or me.configured_server in live):
+        return me.configured_server
+    return live[0] if live else ""
+
+
+def _token_from(me: Machine, others: Sequence[Machine], formed: Formation) -> str:
+    """Whose token this machine must be given; nothing where it has a right one already."""
+    if me.token_file and (not me.token_cluster or me.token_cluster == formed.cluster or not formed.cluster):
+        return ""
+    if me.live:
+        return me.name
+    if me.name == formed.founder:
+        return "new"
+    if others:
+        return others[0].name
+    return me.name if me.holds_data else ""
+
+
+def _left_behind(me: Machine, others: Sequence[Machine], formed: Formation) -> ClusterNode | None:
+    """The Node object of this machine's former life, if the machine has nothing left of it.
+
+    A server without data cannot use its old place even if its password survived: its old member of etcd is listed.
+    """
+    in_etcd = me.role == "server" and formed.datastore == "etcd"
+    stranger = not me.holds_data and not me.running if in_etcd else not me.node_password
+    if not stranger or not others:
+        return None
+    return next((node for node in others[0].nodes if node.name == me.node_name), None)
+
+
+def _problems(me: Machine, others: Sequence[Machine], formed: Formation, old_node: ClusterNode | None) -> list[str]:
+    problems = []
+    if not others and not me.live and not me.holds_data and me.name != formed.founder:
+        problems.append(_nothing_to_join(me, formed))
+    if old_node is not None and old_node.ready and old_node.address not in me.addresses:
+        problems.append(
+            f"a node named {me.node_name} is alive in the cluster at {old_node.address}, which is not {me.name}: "
+            "two machines have one host name; give one of them another name"
+        )
+    if old_node is not None and old_node.voter is not None:
+        problems.extend(_quorum_problems(me, others))
+    return problems
+
+
+def _nothing_to_join(me: Machine, formed: Formation) -> str:
+    if formed.asleep:
+        return (
+            f"{me.name} cannot join: {listed(formed.asleep)} holds the cluster's data and does not come up; "
+            "mend that server first"
+        )
+    return f"{me.name} cannot join: no server is live"
+
+
+def _quorum_problems(me: Machine, others: Sequence[Machine]) -> list[str]:
+    """Taking a member out of etcd needs the agreement of the rest; an ailing rest would end as no cluster at all."""
+    ailing = [
+        node.name
+        for node in others[0].nodes
+        if node.voter is not None and node.name != me.node_name and not (node.voter and node.ready)
+    ]
+    if not ailing:
+        return []
+    return [
+        f"{me.name} was set up anew, so its old member must leave etcd first, which is safe only while all "
+        f"other servers are healthy: mend {listed(ailing)} first"
+    ]
+
+
+def service_need(k3s: Mapping[str, Any], *, changed: bool, newest: float | None) -> str:
+    """Say what the unit needs: ``restarted``, ``started``, or nothing.
+
+    A run may have been cut short between a write and the restart for it. So what counts is not whether this run wrote
+    something, but whether k3s was started before the newest file that it reads.
+    """
+    service = k3s["service"]
+    if service["active"] not in ("active", "activating"):
+        return "started"
+    written = [moment for moment in (newest, k3s["binary"]["modified_at"]) if moment is not None]
+    outdated = service["started_at"] is not None and any(moment > service["started_at"] for moment in written)
+    if changed or outdated:
+        return "restarted"
+    settled = service["active"] == "active" and service["enabled"]
+    return "" if settled else "started"

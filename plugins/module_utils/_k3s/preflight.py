@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection. What must be mended before anything is changed, found by looking at all machines."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .machines import listed
+from .release import architecture_problem
+
+Record = Mapping[str, Any]
+MAX_CLOCK_SKEW = 60.0  # seconds; certificates of a cluster are born within the first minute
+
+
+def fleet_problems(records: Sequence[Record]) -> list[str]:
+    """Return one sentence for each thing that two machines must not share, or not differ in."""
+    return [
+        *shared(records, lambda record: record["node_name"], "the node name", "give each of them a name of its own"),
+        *shared(
+            records,
+            lambda record: record["probe"]["host"]["machine_id"],
+            "the machine-id",
+            "on all but one: sudo rm /etc/machine-id && sudo systemd-machine-id-setup, then reboot",
+        ),
+        *_skew(records),
+    ]
+
+
+def machine_problems(record: Record, token_given: bool, *, token_may_change: bool = False) -> list[str]:
+    """Return one sentence for each thing that keeps k3s from running on one machine."""
+    host, k3s = record["probe"]["host"], record["probe"]["k3s"]
+    checks = (
+        architecture_problem(host["architecture"]),
+        memory_cgroup_problem(host),
+        _other_role(record),
+        "" if token_may_change else _token_problem(record["name"], k3s, token_given),
+    )
+    return [f"{record['name']}: {problem}" for problem in checks if problem]
+
+
+def restart_problems(records: Sequence[Record]) -> list[str]:
+    """Return one sentence for each reason not to restart a server now: the others must be able to go on without it.
+
+    Agents that answer may ail: no server needs them, and they are mended when their turn comes.
+    """
+    servers = [record for record in records if record["role"] == "server"]
+    down = [record["name"] for record in servers if not record["probe"]["k3s"]["api"]["ready"]]
+    nodes = {node["name"]: node for record in servers for node in record["probe"]["k3s"]["api"]["nodes"]}
+    agents = {record["node_name"] for record in records if record["role"] == "agent"}
+    ailing = [node["name"] for node in nodes.values() if node["etcd_voter"] is False or not node["ready"]]
+    ailing = [name for name in ailing if name not in agents]
+    mend = "mend that first, for each server is away while it restarts"
+    return [
+        *([f"k3s does not run on {listed(down)}: {mend}"] if down else []),
+        *([f"{listed(ailing)} must be Ready, and a server must vote in etcd: {mend}"] if ailing else []),
+    ]
+
+
+def memory_cgroup_problem(host: Mapping[str, Any]) -> str:
+    """Say what to do about a kernel that does not account for memory."""
+    if host["memory_cgroup"]:
+        return ""
+    if "cgroup_enable=memory" in host["kernel_command_line"].split():
+        return (
+            f"kernel {host['kernel']} of this {host['model'] or 'machine'} does not account for memory although it was "
+            "told to, and k3s would not start: upgrade the system, take away a device tree of your own, and see that "
+            f"no cgroup_disable=memory comes later (the kernel was started with: {host['kernel_command_line']})"
+        )
+    return (
+        "the kernel runs without the memory cgroup, without which k3s does not start: append "
+        f"cgroup_enable=memory to the one line of {host['command_line_file'] or '/boot/firmware/cmdline.txt'} "
+        f"and reboot (the kernel was started with: {host['kernel_command_line']})"
+    )
+
+
+def same_machine(boots: Sequence[tuple[str, str]]) -> list[str]:
+    """Say which names lead to one machine; whatever else they have in common follows from that."""
+    owners: dict[str, list[str]] = defaultdict(list)
+    for name, boot in boots:
+        owners[boot].append(name)
+    return [
+        f"{listed(names)} are one and the same machine: two names of the inventory lead to one address; "
+        f"correct ansible_host"
+        for names in owners.values()
+        if len(names) > 1
+    ]
+
+
+def shared(records: Sequence[Record], key: Callable[[Record], str], what: str, remedy: str) -> list[str]:
+    """Return one sentence for each value that several machines have in common."""
+    owners: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        owners[key(record)].append(record["name"])
+    return [
+        f"{listed(names)} have {what} {value} in common: {remedy}"
+        for value, names in owners.items()
+        if value and len(names) > 1
+    ]
+
+
+def _skew(records: Iterable[Record]) -> list[str]:
+    offsets = {
+        record["name"]: record["probe"]["host"]["time"]["offset"]
+        for record in records
+        if record["probe"]["host"]["time"]["offset"] is not None
+    }
+    if not offsets:
+        return []
+    first, last = min(offsets, key=offsets.__getitem__), max(offsets, key=offsets.__getitem__)
+    skew = offsets[last] - offsets[first]
+    if skew <= MAX_CLOCK_SKEW:
+        return []
+    return [
+        f"the clock of {last} is {skew:.0f} seconds ahead of that of {first}; certificates would not be valid yet: "
+        "see on both why the time is not synchronised (timedatectl timesync-status)"
+    ]
+
+
+def _other_role(record: Record) -> str:
+    others = [role for role in record["probe"]["k3s"]["installed_roles"] if role != record["role"]]
+    if not others:
+        return ""
+    return (
+        f"k3s is installed here as {listed(others)}, and the inventory wants {record['role']}: a node does not "
+        f"change its part; take it out and in again: hearth.cluster.remove_node -e node={record['name']}, then "
+        f"hearth.cluster.add_node -e node={record['name']}"
+    )
+
+
+def _token_problem(name: str, k3s: Mapping[str, Any], token_given: bool) -> str:
+    if k3s["token_changes"]:
+        return (
+            "a change of the cluster's token was cut short, and not every machine has the new one: finish it with "
+            "playbook hearth.cluster.rotate_token"
+        )
+    if not token_given or k3s["role"] != "server" or k3s["token_matches"] is not False:
+        return ""
+    return (
+        "k3s_token differs from the token of the cluster that this server belongs to: to make it the cluster's, run "
+        "playbook hearth.cluster.rotate_token; otherwise give k3s_token the password part of server/token in k3s' data "
+        f"directory on {name}, or leave k3s_token out"
+    )

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE to the collection. When a node counts as being back in the cluster, and when waiting for it is in vain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .diagnosis import Cause, diagnose, mask
+
+HOPELESS_AFTER = 15.0  # seconds for which an incurable cause must have been seen; one line may be a passing one
+ERROR_LINES = 8
+LAST_LINES = 4
+_ERROR = re.compile(r"level=(error|fatal|panic)|\b(ERRO|FATA)\b|^[EF]\d{4} |Main process exited|panic:")
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is waited for."""
+
+    node_name: str
+    voter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one look at the machine showed."""
+
+    active: str
+    sub: str
+    started_at: float | None
+    queued: bool
+    api_ready: bool
+    node: Mapping[str, Any] | None
+
+
+def missing(goal: Goal, sight: Sight) -> str:
+    """Say what the node still lacks; nothing once it is ready."""
+    if sight.queued and sight.active == "inactive":
+        return "the start waits for other units, such as the network and the time (systemctl list-jobs)"
+    if sight.active != "active":
+        return f"the service is {sight.active} ({sight.sub})"
+    if not sight.api_ready:
+        return "the API server does not answer"
+    if sight.node is None:
+        return f"there is no Node object {goal.node_name}"
+    return _node_lacks(goal, sight.node, sight.started_at or 0.0)
+
+
+def _node_lacks(goal: Goal, node: Mapping[str, Any], started_at: float) -> str:
+    if not node["ready"]:
+        return f"the node is not Ready: {node['ready_message']}"
+    # A Node stays Ready for a while after its kubelet stopped; what counts is what the kubelet of now has said.
+    if node["heartbeat"] < started_at - 2:
+        return "the kubelet has not reported since the start"
+    if goal.voter and not node["etcd_voter"]:
+        return f"the server is not a voting member of etcd yet: {node['etcd_message'] or 'not reported'}"
+    return ""
+
+
+class Patience:
+    """Decides when to stop watching before the time is up."""
+
+    def __init__(self) -> None:
+        self._cause = ""
+        self._since = 0.0
+
+    def is_exhausted(self, now: float, sight: Sight, recent_lines: Sequence[str]) -> bool:
+        """Tell whether the same incurable cause has been there for too long."""
+        if sight.active in ("failed", "inactive") and not sight.queued:
+            return True
+        cause = diagnose(recent_lines) if sight.active != "active" else None
+        if cause is None or cause.heals:
+            self._cause = ""
+            return False
+        if cause.name != self._cause:
+            self._cause, self._since = cause.name, now
+        return now - self._since >= HOPELESS_AFTER
+
+
+def complaint(unit: str, lacking: str, waited: float, lines: Sequence[str]) -> tuple[str, Cause | None]:
+    """Write the error: what is missing, why as far as known, what to do, and the last lines of the journal."""
+    cause = diagnose(lines)
+    parts = [f"{unit} did not become ready in {waited:.0f} s: {lacking}"]
+    if cause is not None:
+        parts.append(cause.sentence)
+    tail = [mask(line) for line in telling(lines)]
+    parts.append(
+        "The journal ends with:\n" + "\n".join(f"  {line}" for line in tail) if tail else "The journal is empty"
+    )
+    return ".\n".join(parts), cause
+
+
+def telling(lines: Sequence[str]) -> list[str]:
+    """Choose the last lines and, before them, the last errors; k3s' components chat a lot before they give up."""
+    errors = [number for number, line in enumerate(lines) if _ERROR.search(line)][-ERROR_LINES:]
+    last = range(max(0, len(lines) - LAST_LINES), len(lines))
+    return [lines[number] for number in sorted({*errors, *last})]

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put a backup of a cluster in the place of what a server has. Runs on the server, beside ``hearth_backup.py``.
+
+A restore has two halves. Until the data are in place, an interrupted one begins anew, and what it has done so far is
+thrown away; what the server had before is kept aside. From then on the cluster lives, and is only completed. The file
+``restore.json`` says which half it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hearth_backup import (
+    ARCHIVE,
+    CHUNK,
+    CONFIG_DIR,
+    NODE_PASSWORD,
+    SEALED,
+    BackupError,
+    answer,
+    check,
+    demand_room,
+    described,
+    last_line,
+    openssl,
+    read_manifest,
+    run,
+    secret,
+    write_private,
+)
+
+RECORD = Path("/var/lib/hearth/restore.json")
+
+
+def unpack(backup: Path, stage: Path, passphrase: str) -> dict[str, Any]:
+    """Open a backup beside everything else, and compare each file with the manifest."""
+    manifest = check(backup)
+    if manifest.get("encrypted") and not passphrase:
+        raise BackupError("the backup is encrypted: give backup_passphrase")
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir(parents=True, mode=0o700)
+    demand_room(stage, room_for(manifest), "let k3s' data be on a larger disk")
+    for file in manifest["files"]:
+        name = file["name"].removesuffix(SEALED)
+        if manifest.get("encrypted"):
+            openssl(["-d"], backup / file["name"], stage / name, passphrase)
+        else:
+            shutil.copyfile(backup / file["name"], stage / name)
+    try:
+        with tarfile.open(stage / ARCHIVE) as packed:
+            packed.extractall(stage / "server", filter="data")
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError) as error:
+        raise BackupError(f"{ARCHIVE} of the backup cannot be read: {error}") from None
+    for file in manifest["content"]:
+        if described(stage / "server" / file["name"])["sha256"] != file["sha256"]:
+            raise BackupError(f"{file['name']} in {ARCHIVE} is not what the manifest says; take another backup")
+    return manifest
+
+
+def room_for(manifest: Mapping[str, Any]) -> int:
+    """The files as they came, unpacked, and in place."""
+    files: int = sum(file["size"] for file in manifest["files"])
+    content: int = sum(file["size"] for file in manifest["content"])
+    return files + 2 * content
+
+
+def clear(data_dir: Path, name: str, again: bool) -> bool:
+    """Put what this server had aside, unless it is the half-done work of an earlier run, which goes; tell if it did."""
+    record = json.loads(RECORD.read_text()) if RECORD.is_file() else {"backup": "", "done": True}
+    if record == {"backup": name, "done": True} and not again:
+        return False
+    server = data_dir / "server"
+    if not record["done"]:
+        shutil.rmtree(server, ignore_errors=True)
+    elif server.exists():
+        server.rename(data_dir / f"server-before-restore-{int(time.time())}")
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    write_private(RECORD, json.dumps({"backup": name, "done": False}))
+    for old in sorted(data_dir.glob("server-before-restore-*"))[:-1]:
+        shutil.rmtree(old)
+    return True
+
+
+def place(data_dir: Path, stage: Path, manifest: Mapping[str, Any], node_name: str) -> None:
+    """Put the token and the datastore where k3s looks for them, before it is started."""
+    server = data_dir / "server"
+    (server / "db").mkdir(parents=True, exist_ok=True, mode=0o700)
+    token = (stage / "server/token").read_text()
+    for path in (server / "token", CONFIG_DIR / "token"):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        write_private(path, token)
+    password = stage / "server/node-password"
+    if manifest["server"] == node_name and password.is_file():
+        NODE_PASSWORD.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        write_private(NODE_PASSWORD, password.read_text())
+    if manifest["datastore"] == "etcd":
+        reset_etcd(data_dir, stage)
+    else:
+        shutil.copyfile(stage / "server/datastore/sqlite", server / "db/state.db")
+
+
+def reset_etcd(data_dir: Path, stage: Path) -> None:
+    """Have k3s make a cluster of this server alone from the snapshot, with a configuration that names no other."""
+    said = run(
+        [
+            "k3s",
+            "server",
+            f"--config={stage / 'k3s.yaml'}",
+            f"--data-dir={data_dir}",
+            f"--token-file={data_dir / 'server/token'}",
+            "--cluster-reset",
+            f"--cluster-reset-restore-path={stage / 'server/datastore/etcd'}",
+        ],
+        both=True,
+    )
+    if "Managed etcd cluster membership has been reset" not in said:
+        raise BackupError(f"k3s did not say that it restored the snapshot: {last_line(said)}")
+
+
+def finish(name: str) -> None:
+    """Note that the data are in place: from here on, everything is what makes any machine a node."""
+    write_private(RECORD, json.dumps({"backup": name, "done": True}))
+
+
+def replay(stage: Path, command: Mapping[str, Any]) -> None:
+    """Give what was dumped to the command that takes it back."""
+    argv = ["k3s", "kubectl", "exec", "-i", f"--namespace={command['namespace']}", command["pod"], "--"]
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        gzip.open(stage / f"{command['name']}.dump.gz", "rb") as text,
+        subprocess.Popen(
+            [*argv, *command["restore"]], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
+        ) as process,
+    ):
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            shutil.copyfileobj(text, process.stdin, CHUNK)
+            process.stdin.close()
+        process.wait()
+        errors.seek(0)
+        said = errors.read()
+    if process.returncode:
+        raise BackupError(
+            f"taking back {command['name']} in pod {command['namespace']}/{command['pod']} failed: {last_line(said)}"
+        )
+
+
+def command_of(backup: Path, name: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next(each for each in read_manifest(backup)["commands"] if each["name"] == name)
+    return found
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Put a backup of a cluster of k3s back.")
+    verbs = parser.add_subparsers(required=True)
+    verb = verbs.add_parser("unpack", help="open a backup; the passphrase is read from standard input")
+    verb.add_argument("backup", type=Path)
+    verb.add_argument("stage", type=Path)
+    verb.set_defaults(act=lambda given: unpack(given.backup, given.stage, secret()))
+    verb = verbs.add_parser("clear", help="put what this server has aside")
+    verb.add_argument("data_dir", type=Path)
+    verb.add_argument("name")
+    verb.add_argument("--again", action="store_true", help="also if it is this very backup that was put here")
+    verb.set_defaults(act=lambda given: clear(given.data_dir, given.name, given.again))
+    verb = verbs.add_parser("place", help="put token and datastore where k3s looks for them")
+    verb.add_argument("data_dir", type=Path)
+    verb.add_argument("stage", type=Path)
+    verb.add_argument("backup", type=Path)
+    verb.add_argument("node_name")
+    verb.set_defaults(
+        act=lambda given: place(given.data_dir, given.stage, read_manifest(given.backup), given.node_name)
+    )
+    verb = verbs.add_parser("finish", help="note that the data are in place")
+    verb.add_argument("name")
+    verb.set_defaults(act=lambda given: finish(given.name))
+    verb = verbs.add_parser("replay", help="give what was dumped to the command that takes it back")
+    verb.add_argument("stage", type=Path)
+    verb.add_argument("backup", type=Path)
+    verb.add_argument("command")
+    verb.set_defaults(act=lambda given: replay(given.stage, command_of(given.backup, given.command)))
+    return parser
+
+
+if __name__ == "__main__":
+    asked = arguments().parse_args()
+    sys.exit(answer(lambda: asked.act(asked)))

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's three machines with the demo on them: built once for all end-to-end tests, from a lab that is empty."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import need
+from tests.lab import playbook, requirements
+from tests.lab.cluster import Cluster
+from tests.lab.lab import Lab
+from tests.lab.paths import REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """An empty lab; nothing of it stays afterwards."""
+    need(requirements.MACHINES + requirements.GO)
+    instance = Lab()
+    instance.down()
+    yield instance
+    instance.down()
+
+
+@pytest.fixture(scope="session")
+def demo(lab: Lab) -> str:
+    """``make demo`` from blank machines; the text that it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lab.demo"],
+        cwd=REPOSITORY,
+        env=playbook.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def cluster(demo: str, lab: Lab) -> Cluster:
+    """The demo's Kubernetes, seen from outside."""
+    return Cluster(lab)

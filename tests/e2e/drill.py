@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One playbook of the cluster's life, run while the blog and the API are watched from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import row
+from tests.bench.lifecycle import DRILLS
+from tests.lab import playbook
+from tests.lab.availability import ApiWriter, Availability, never
+from tests.lab.cluster import Cluster, eventually
+from tests.lab.lab import Lab
+
+
+@dataclass(frozen=True)
+class Drill:
+    """What the playbook did, and what was noticed of it."""
+
+    run: playbook.Run
+    seen: Availability
+
+
+def kubeconfig_of(lab: Lab) -> Path:
+    """The one that the lab's inventory has the controller keep."""
+    return lab.home / "kubeconfig"
+
+
+def drill(
+    cluster: Cluster,
+    name: str,
+    *arguments: str,
+    away: Sequence[str] = (),
+    rolling: bool = False,
+    reboots: bool = False,
+    budget: bool = True,
+    **environment: str,
+) -> Drill:
+    """Run ``hearth.cluster.<name>``, ask the blog through every machine that is not ``away``, and write to the API
+    through the last of these. The figures are printed, and kept for ``make bench``.
+
+    Where every machine has its turn, ``rolling``, one server that answers is enough for a write; where each ``reboots``
+    as well, nobody asks the blog through a machine that is out of service.
+    ``budget`` says whether the promise of no failed request and no gap holds for this drill.
+    """
+    stay = [machine.address for machine in cluster.lab.machines() if machine.name not in away and machine.is_on]
+    writer = ApiWriter(kubeconfig_of(cluster.lab), stay if rolling else stay[-1:])
+    # A machine that was wiped for the drill may have led etcd: what that cost is not the playbook's doing.
+    assert eventually(lambda: not writer.write(0)), "the API server takes no writes before the drill"
+    with Availability(stay, writer, writer.is_cordoned if reboots else never) as seen:
+        run = playbook.run(f"hearth.cluster.{name}", *arguments, **environment)
+    print(f"{name}: {run.seconds:.1f} s\n{seen.table()}")
+    most = 0.0 if budget else None
+    row.write(
+        [
+            row.Row(f"lifecycle.{name}.failed_requests", "requests", seen.failed_requests, budget=most),
+            row.Row(f"lifecycle.{name}.api_gap_s", "s", seen.api_gap, budget=most),
+            row.Row(f"lifecycle.{name}.wall_s", "s", run.seconds),
+        ],
+        DRILLS,
+    )
+    return Drill(run, seen)
+
+
+def killed(name: str, *arguments: str, after: float) -> None:
+    """Run ``hearth.cluster.<name>`` and kill Ansible with all its workers after so many seconds."""
+    with subprocess.Popen(
+        playbook.command(f"hearth.cluster.{name}", *arguments),
+        env=playbook.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        time.sleep(after)
+        os.killpg(process.pid, signal.SIGKILL)

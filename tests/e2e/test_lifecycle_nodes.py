@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nodes go, come and are replaced while the blog and the API are watched from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench import row
+from tests.bench.lifecycle import DRILLS
+from tests.lab import playbook
+from tests.lab.cluster import Cluster, psql
+from tests.lab.playbook import Run
+
+from .drill import Drill, drill, killed
+
+pytestmark = pytest.mark.lab
+
+ALL = ("pi1", "pi2", "pi3")
+LONGEST = {"remove_node": 30.0, "add_node": 45.0, "replace_node": 45.0}  # seconds within which each is killed
+TRACES = "ls -d /etc/rancher/* /var/lib/rancher/k3s /var/lib/kubelet /run/k3s /usr/local/bin/k3s; pgrep containerd-shim"
+
+
+@pytest.fixture(scope="module")
+def database(cluster: Cluster) -> Iterator[str]:
+    """The node on which the database lies, and stays; a row that was stored before is there afterwards."""
+    psql(cluster, "create table if not exists life (word text); insert into life values ('goes on')")
+    pod = cluster.get("pod", "-n", "postgresql", "postgresql-0")
+    yield pod["spec"]["nodeName"]
+    assert "goes on" in psql(cluster, "select word from life").splitlines()
+
+
+@pytest.fixture(scope="module")
+def leaver(database: str) -> str:
+    """The node that is removed and added; the last of those without the database."""
+    return [name for name in ALL if name != database][1]
+
+
+@pytest.fixture(scope="module")
+def replaced(database: str) -> str:
+    """The node whose machine is replaced. It may be the one that the controller's kubeconfig names."""
+    return next(name for name in ALL if name != database)
+
+
+def run(name: str, *arguments: str) -> Run:
+    done = playbook.run(f"hearth.cluster.{name}", *arguments)
+    assert done.status == 0, done.output[-6000:]
+    return done
+
+
+def unnoticed(done: Drill) -> None:
+    assert done.run.status == 0, done.run.output[-6000:]
+    assert done.seen.failed_requests == 0, done.seen.table()
+    assert not done.seen.api.failures, done.seen.table()
+
+
+def healthy(cluster: Cluster, *names: str) -> None:
+    """These are the nodes: Ready, voters of one etcd, and none of them cordoned."""
+    conditions = cluster.conditions()
+    assert sorted(conditions) == sorted(names)
+    assert all(each["Ready"] == "True" and each["EtcdIsVoter"] == "True" for each in conditions.values()), conditions
+    assert not any(node["spec"].get("unschedulable") for node in cluster.get("nodes")["items"])
+
+
+def refused(done: Run, *words: str) -> None:
+    flat = " ".join(done.output.split())
+    assert done.status != 0, done.output[-4000:]
+    assert all(word in flat for word in words), done.output[-4000:]
+    assert done.changed == 0
+
+
+@pytest.mark.parametrize("name", ["add_node", "remove_node", "replace_node"])
+def test_a_node_that_nobody_knows_is_refused(cluster: Cluster, name: str) -> None:
+    refused(playbook.run(f"hearth.cluster.{name}"), "Name", "-e node=NAME")
+    refused(playbook.run(f"hearth.cluster.{name}", "-e", "node=pi33"), "pi33", "did you mean pi3")
+
+
+def test_a_name_that_another_machine_has_is_refused(cluster: Cluster, leaver: str, tmp_path: Path) -> None:
+    address = cluster.lab.machine(leaver).address
+    other = next(name for name in ALL if name != leaver)
+    twin = {"k3s_agent": {"hosts": {"pi97": {"ansible_host": address, "k3s_node_name": other}}}}
+    (tmp_path / "more.yml").write_text(json.dumps(twin))
+    done = playbook.run("hearth.cluster.add_node", "-i", str(tmp_path / "more.yml"), "-e", "node=pi97")
+    refused(done, f"a node named {other} is alive in the cluster", address)
+
+
+def test_a_node_with_the_only_copy_of_a_volume_stays(cluster: Cluster, database: str) -> None:
+    done = playbook.run("hearth.cluster.remove_node", "-e", f"node={database}")
+    refused(done, "postgresql/data-postgresql-0", "delete_volumes=true")
+    healthy(cluster, *ALL)
+
+
+def test_a_server_is_removed_unnoticed(cluster: Cluster, leaver: str) -> None:
+    told = run("remove_node", "-e", f"node={leaver}", "--check")
+    assert "a snapshot of etcd is kept" in told.output
+    assert told.changed > 0
+    healthy(cluster, *ALL)
+
+    done = drill(cluster, "remove_node", "-e", f"node={leaver}", away=[leaver])
+    unnoticed(done)
+    assert f"take {leaver} out of the inventory" in done.run.output
+    healthy(cluster, *(name for name in ALL if name != leaver))
+    assert cluster.lab.machine(leaver).ssh(TRACES, check=False).stdout == ""
+    assert cluster.lab.machine(leaver).ssh("sudo iptables-save", check=False).stdout.count("KUBE-") == 0
+    assert run("remove_node", "-e", f"node={leaver}").changed == 0
+
+
+def test_a_blank_machine_is_added_unnoticed(cluster: Cluster, leaver: str) -> None:
+    cluster.lab.wipe(leaver)
+    others = [name for name in ALL if name != leaver]
+    before = {name: cluster.processes()[name] for name in others}
+    assert run("add_node", "-e", f"node={leaver}", "--check").changed > 0
+
+    done = drill(cluster, "add_node", "-e", f"node={leaver}", away=[leaver])
+    unnoticed(done)
+    healthy(cluster, *ALL)
+    touched = done.run.module_runs(others)
+    figure = row.Row("lifecycle.add_node.module_runs_per_existing_host", "runs", max(touched.values()), budget=1)
+    row.write([figure], DRILLS)
+    # The token can be read on a server only; nothing else is asked of any machine.
+    assert sorted(touched.values()) == [0, 1], done.run.modules
+    assert {name: cluster.processes()[name] for name in others} == before
+    assert run("add_node", "-e", f"node={leaver}").changed == 0
+
+
+def test_a_new_machine_takes_the_place_of_an_old_one_unnoticed(cluster: Cluster, replaced: str) -> None:
+    cluster.kubectl("label", "node", replaced, "disk=ssd")
+    cluster.kubectl("taint", "node", replaced, "room=attic:PreferNoSchedule")
+    before = cluster.get("node", replaced)
+    run("evacuate", "-e", f"node={replaced}")
+    cluster.lab.wipe(replaced)
+
+    done = drill(cluster, "replace_node", "-e", f"node={replaced}", away=[replaced])
+    unnoticed(done)
+    healthy(cluster, *ALL)
+    after = cluster.get("node", replaced)
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert after["metadata"]["labels"] == before["metadata"]["labels"]
+    assert after["spec"]["taints"] == before["spec"]["taints"]
+    assert run("replace_node", "-e", f"node={replaced}").changed == 0
+    cluster.kubectl("label", "node", replaced, "disk-")
+    cluster.kubectl("taint", "node", replaced, "room-")
+
+
+def removed(cluster: Cluster, name: str) -> None:
+    run("remove_node", "-e", f"node={name}")
+    healthy(cluster, *(other for other in ALL if other != name))
+
+
+def added(cluster: Cluster, name: str) -> None:
+    run("add_node", "-e", f"node={name}")
+    healthy(cluster, *ALL)
+
+
+def killed_in_each(cluster: Cluster, leaver: str, replaced: str, seed: int) -> None:
+    """Every playbook is killed somewhere, and run again."""
+    generator = random.Random(seed)
+    moments = {name: generator.uniform(1, longest) for name, longest in LONGEST.items()}
+    print(f"seed {seed}: killed after {moments}")
+    killed("remove_node", "-e", f"node={leaver}", after=moments["remove_node"])
+    removed(cluster, leaver)
+    killed("add_node", "-e", f"node={leaver}", after=moments["add_node"])
+    added(cluster, leaver)
+    run("evacuate", "-e", f"node={replaced}")
+    cluster.lab.wipe(replaced)
+    killed("replace_node", "-e", f"node={replaced}", after=moments["replace_node"])
+    run("replace_node", "-e", f"node={replaced}")
+    healthy(cluster, *ALL)
+
+
+def test_killed_playbooks_are_finished_by_the_next_run(cluster: Cluster, leaver: str, replaced: str) -> None:
+    killed_in_each(cluster, leaver, replaced, int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("turn", range(10))
+def test_playbooks_killed_at_any_moment(cluster: Cluster, leaver: str, replaced: str, turn: int) -> None:
+    killed_in_each(cluster, leaver, replaced, int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)) + turn)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A backup of the cluster that runs, everything lost, and the cluster back with the row that was in its database."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench import row
+from tests.bench.lifecycle import DRILLS
+from tests.e2e.drill import drill
+from tests.lab import playbook
+from tests.lab.cluster import Cluster, eventually, http_status, psql
+from tests.lab.lab import Lab
+from tests.lab.playbook import Run
+
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
+
+PASSPHRASE = "only for this test: a long one"
+DUMP = {
+    "name": "postgresql",
+    "namespace": "postgresql",
+    "pod": "postgresql-0",
+    "command": ["pg_dumpall", "--username=postgres", "--clean", "--if-exists"],
+    "restore": ["psql", "--username=postgres", "--quiet"],
+}
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One that was taken, the variables with which it was, and what was printed meanwhile."""
+
+    path: Path
+    variables: Path
+    output: str
+    token: str
+
+    @property
+    def manifest(self) -> Any:
+        return json.loads((self.path / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def backup(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Backup:
+    """Taken while the blog is read and the API is written to."""
+    desk = tmp_path_factory.mktemp("desk")
+    wishes = {"backup_directory": str(desk / "backups"), "backup_passphrase": PASSPHRASE, "backup_commands": [DUMP]}
+    (desk / "wishes.json").write_text(json.dumps(wishes))
+    psql(cluster, "create table if not exists backed_up (word text); insert into backed_up values ('before')")
+    cluster.kubectl("label", "node", "pi2", "hearth.test/disk=ssd", "--overwrite")
+    token = cluster.server().ssh("sudo cat /var/lib/rancher/k3s/server/token").stdout.strip()
+    done = drill(cluster, "backup", "-e", f"@{desk / 'wishes.json'}", "--diff", "-vv")
+    assert done.run.status == 0, done.run.output[-6000:]
+    assert done.seen.failed_requests == 0
+    (taken,) = (desk / "backups").iterdir()
+    return Backup(taken, desk / "wishes.json", done.run.output, token.rsplit(":", 1)[-1])
+
+
+def restore(source: Path, backup: Backup, *arguments: str) -> Run:
+    return playbook.run("hearth.cluster.restore", "-e", f"from={source}", "-e", f"@{backup.variables}", *arguments)
+
+
+def refused(run: Run, *words: str) -> None:
+    flat = " ".join(run.output.split())
+    assert run.status != 0, run.output[-4000:]
+    assert all(word in flat for word in words), f"not all of {words} in:\n{run.output[-4000:]}"
+    assert "Traceback" not in run.output
+
+
+@pytest.fixture
+def untouched(cluster: Cluster) -> Iterator[None]:
+    before = cluster.processes()
+    yield
+    assert cluster.processes() == before
+
+
+def test_a_backup_says_what_it_is_of_and_nobody_else_can_read_it(backup: Backup, cluster: Cluster) -> None:
+    manifest = backup.manifest
+    assert manifest["cluster"] in cluster.server().ssh("sudo cat /var/lib/rancher/k3s/server/token").stdout
+    assert (manifest["datastore"], manifest["cluster_name"], manifest["packages"]) == (
+        "etcd",
+        "lab",
+        ["blog", "postgresql"],
+    )
+    assert [node["name"] for node in manifest["nodes"]] == ["pi1", "pi2", "pi3"]
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in [backup.path, *backup.path.iterdir()]}
+    assert set(modes.values()) == {"0o700", "0o600"}
+    content = b"".join(path.read_bytes() for path in backup.path.iterdir())
+    for secret in (backup.token, PASSPHRASE):
+        assert secret not in backup.output
+        assert secret.encode() not in content
+    snapshots = cluster.server().ssh("sudo ls /var/lib/rancher/k3s/server/db/snapshots").stdout
+    assert "hearth" not in snapshots, "the snapshot has been packed, and k3s must not keep it as well"
+    assert cluster.server().ssh("sudo test -e /var/lib/hearth/transfer", check=False).returncode != 0
+
+
+def test_a_server_takes_backups_by_itself(cluster: Cluster, backup: Backup) -> None:
+    schedule = ("-e", "backup_schedule=*-*-* 03:30", "-e", "backup_server_keep=1")
+    run = playbook.run("hearth.cluster.backup", "-e", f"@{backup.variables}", *schedule)
+    assert run.status == 0, run.output[-4000:]
+    server = cluster.lab.machine("pi2")
+    assert "hearth-backup.timer" in server.ssh("systemctl list-timers").stdout
+    server.ssh("sudo systemctl start hearth-backup.service")
+    (name,) = server.ssh("sudo ls /var/lib/hearth/backups").stdout.split()
+    assert server.ssh(f"sudo stat -c %a /var/lib/hearth/backups/{name}/server.tar.gz").stdout.strip() == "600"
+    run = playbook.run("hearth.cluster.backup", "-e", f"@{backup.variables}")
+    assert run.status == 0, run.output[-4000:]
+    assert "hearth-backup.timer" not in server.ssh("systemctl list-timers --all").stdout
+
+
+@pytest.mark.usefixtures("untouched")
+def test_what_is_not_a_backup_of_this_cluster_is_refused(backup: Backup, tmp_path: Path) -> None:
+    word = ("-e", "overwrite=lab")
+    refused(restore(tmp_path / "nowhere", backup, *word), "nowhere is no directory on this machine")
+    damaged = shutil.copytree(backup.path, tmp_path / "damaged")
+    archive = next(damaged.glob("server.tar.gz*"))
+    archive.write_bytes(archive.read_bytes()[:-1])
+    refused(restore(damaged, backup, *word), f"{archive} is damaged")
+    refused(restore(backup.path, backup, *word, "-e", "k3s_cluster_name=home"), "is of cluster lab", "describes home")
+    refused(restore(backup.path, backup, *word, "-e", "k3s_version=v1.35.4+k3s1"), "which is older")
+    refused(restore(backup.path, backup, *word, "-e", "backup_passphrase=wrong"), "backup_passphrase is not the one")
+    refused(restore(backup.path, backup, *word, "-e", "k3s_token=another"), "k3s_token is not the token")
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_cluster_that_lives_is_not_overwritten_without_its_name(backup: Backup) -> None:
+    refused(restore(backup.path, backup), "a cluster is alive on pi1, pi2 and pi3", "-e overwrite=lab")
+    refused(restore(backup.path, backup, "-e", "overwrite=home"), "overwrite is home", "nothing was changed")
+    foretold = restore(backup.path, backup, "-e", "overwrite=lab", "--check")
+    assert foretold.status == 0, foretold.output[-4000:]
+    assert "Stop k3s on pi1, pi2, pi3" in foretold.output
+
+
+def wipe(lab: Lab) -> None:
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lab.wipe, ("pi1", "pi2", "pi3")))
+
+
+def test_the_cluster_comes_back_on_machines_that_have_lost_everything(backup: Backup, cluster: Cluster) -> None:
+    secret = cluster.get("secret", "postgresql", "-n", "postgresql")["data"]
+    wipe(cluster.lab)
+    run = restore(backup.path, backup, "--diff", "-vv")
+    print(f"restore: {run.seconds:.1f} s")
+    assert run.status == 0, run.output[-8000:]
+    row.write([row.Row("lifecycle.restore.wall_s", "s", run.seconds)], DRILLS)
+    assert {name: (each["Ready"], each["EtcdIsVoter"]) for name, each in cluster.conditions().items()} == dict.fromkeys(
+        ("pi1", "pi2", "pi3"), ("True", "True")
+    )
+    assert len(set(cluster.identity().values())) == 1
+    assert cluster.get("node", "pi2")["metadata"]["labels"]["hearth.test/disk"] == "ssd"
+    assert not [node for node in cluster.get("nodes")["items"] if node["spec"].get("unschedulable")]
+    assert psql(cluster, "select word from backed_up").split() == ["before"]
+    assert cluster.get("secret", "postgresql", "-n", "postgresql")["data"] == secret
+    assert all(eventually(lambda address=each.address: http_status(address) == 200) for each in cluster.lab.machines())
+    for machine in cluster.lab.machines():
+        assert machine.ssh("sudo test -e /var/lib/hearth/restore", check=False).returncode != 0
+    assert backup.token not in run.output
+    assert PASSPHRASE not in run.output
+
+
+def test_the_restored_cluster_is_the_one_that_the_inventory_describes(backup: Backup) -> None:
+    run = playbook.run("hearth.cluster.site")
+    assert run.status == 0, run.output[-4000:]
+    assert run.changed == 0, run.output[-6000:]

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""k3s of three servers brought from one minor version to the next, while blog, database and API go on."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.drill import Drill, drill, killed
+from tests.lab import playbook, releases
+from tests.lab.availability import Availability
+from tests.lab.builds import K3S_VERSIONS
+from tests.lab.cluster import Cluster, eventually, psql
+from tests.lab.lab import Lab
+from tests.lab.machine import Machine
+from tests.lab.playbook import Run
+
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
+
+NEW, OLD = K3S_VERSIONS
+ALL = ("pi1", "pi2", "pi3")
+TO_NEW = ("-e", f"k3s_version={NEW}")
+# Seconds within which a run is killed: at any moment, and early, so that the run that finishes it has most of the work.
+LONGEST, SOON = 120.0, 40.0
+BROKEN = "/etc/rancher/k3s/config.yaml.d/99-broken.yaml"
+
+
+def renew(lab: Lab) -> Cluster:
+    """Blank machines, and the older version on them."""
+    lab.up(fresh=True)
+    releases.release(OLD)
+    run = playbook.run("hearth.cluster.site", "-e", f"k3s_version={OLD}")
+    assert run.status == 0, run.output[-6000:]
+    cluster = Cluster(lab)
+    psql(cluster, "create table if not exists drills (name text); insert into drills values ('upgrade')")
+    return cluster
+
+
+@pytest.fixture
+def old_cluster(lab: Lab, demo: str) -> Cluster:
+    return renew(lab)
+
+
+def upgrade(*arguments: str) -> Run:
+    return playbook.run("hearth.cluster.upgrade_k3s", *TO_NEW, *arguments)
+
+
+def measured(cluster: Cluster, *arguments: str) -> Drill:
+    return drill(cluster, "upgrade_k3s", *TO_NEW, *arguments, rolling=True)
+
+
+def unnoticed(seen: Availability) -> None:
+    assert (seen.failed_requests, seen.api_gap) == (0, 0.0), seen.table()
+
+
+def told(run: Run, *words: str) -> None:
+    flat = " ".join(run.output.split())
+    assert all(word in flat for word in words), run.output[-6000:]
+
+
+def versions(cluster: Cluster) -> dict[str, str]:
+    nodes = cluster.get("nodes")["items"]
+    return {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
+
+
+def is_well(cluster: Cluster) -> bool:
+    return all(each["Ready"] == each["EtcdIsVoter"] == "True" for each in cluster.conditions().values())
+
+
+def converged(cluster: Cluster) -> None:
+    """All run the new version, nothing is out of service, nothing was lost, and nothing is left to do."""
+    assert versions(cluster) == dict.fromkeys(ALL, NEW)
+    assert is_well(cluster)
+    nodes = cluster.get("nodes")["items"]
+    assert not any(node["spec"].get("unschedulable") for node in nodes)
+    assert not any("hearth.cluster/out-of-service" in node["metadata"]["labels"] for node in nodes)
+    assert "upgrade" in psql(cluster, "select name from drills")
+    again = upgrade()
+    assert (again.status, again.changed) == (0, 0), again.output[-6000:]
+
+
+@contextmanager
+def stopped(machine: Machine, cluster: Cluster) -> Iterator[None]:
+    machine.ssh("sudo systemctl stop k3s")
+    yield
+    machine.ssh("sudo systemctl start k3s")
+    assert eventually(lambda: is_well(cluster), limit=120)
+
+
+def test_three_servers_are_upgraded_while_all_goes_on(old_cluster: Cluster) -> None:
+    before = old_cluster.processes()
+    predicted = upgrade("--check")
+    assert predicted.status == 0, predicted.output[-6000:]
+    told(predicted, f"k3s {NEW} goes to pi1, pi2 and pi3, in this order", "pi1 saves a snapshot of etcd")
+    assert old_cluster.processes() == before
+    assert set(versions(old_cluster).values()) == {OLD}
+
+    with stopped(old_cluster.lab.machine("pi3"), old_cluster):
+        refused = upgrade()
+        assert (refused.status != 0, refused.changed) == (True, 0)
+        told(refused, "pi3 runs no k3s", "mend it first")
+
+    finish_after_a_kill(old_cluster, seed(), longest=SOON)
+
+
+def finish_after_a_kill(cluster: Cluster, seed: int, longest: float) -> None:
+    after = random.Random(seed).uniform(5, longest)
+    print(f"seed {seed}: killed after {after:.1f} s")
+    killed("upgrade_k3s", *TO_NEW, after=after)
+    done = measured(cluster)
+    assert done.run.status == 0, f"seed {seed}, killed after {after:.1f} s\n{done.run.output[-6000:]}"
+    unnoticed(done.seen)
+    converged(cluster)
+
+
+def seed() -> int:
+    return int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6))
+
+
+@pytest.mark.parametrize("turn", range(10))
+def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(old_cluster: Cluster, turn: int) -> None:
+    finish_after_a_kill(old_cluster, seed() + turn, longest=LONGEST)
+
+
+def test_a_server_that_does_not_come_back_ends_the_upgrade_and_the_next_run_goes_on(old_cluster: Cluster) -> None:
+    machine = old_cluster.lab.machine("pi2")
+    machine.ssh(f"sudo mkdir -p $(dirname {BROKEN}); echo 'data-dir: /dev/null/k3s' | sudo tee {BROKEN} > /dev/null")
+    ended = measured(old_cluster, "-e", "k3s_ready_timeout=60")
+    assert ended.run.status != 0
+    unnoticed(ended.seen)
+    told(ended.run, "pi2", "did not become ready")
+    assert versions(old_cluster) == {"pi1": NEW, "pi2": OLD, "pi3": OLD}
+
+    machine.ssh(f"sudo rm {BROKEN}")
+    finished = measured(old_cluster)
+    assert finished.run.status == 0, finished.run.output[-6000:]
+    unnoticed(finished.seen)
+    told(finished.run, "pi2 (server), which an earlier run began with,")
+    converged(old_cluster)
+
+
+def test_a_power_cut_in_the_middle_of_a_nodes_upgrade(old_cluster: Cluster) -> None:
+    killed("upgrade_k3s", *TO_NEW, after=45)
+    machine = old_cluster.lab.machine("pi1")
+    machine.power_cut()
+    machine.start()
+    machine.wait_ready()
+    assert eventually(lambda: is_well(old_cluster), limit=180)
+    done = upgrade()
+    assert done.status == 0, done.output[-6000:]
+    converged(old_cluster)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Kubernetes on the lab's machines as an onlooker sees it: through a server's own kubectl, over HTTP, and in what
+systemd says.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from tests.lab.errors import LabError
+from tests.lab.lab import Lab
+from tests.lab.machine import Machine
+
+PROCESSES = "systemctl show --value -p MainPID -p ExecMainStartTimestampMonotonic k3s.service k3s-agent.service"
+
+
+class Cluster:
+    """Reads only, but for ``kubectl``, which does what it is told. Asks any server that is on."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    def server(self) -> Machine:
+        for machine in self.lab.machines():
+            if machine.is_on and machine.ssh("systemctl is-active k3s", check=False).returncode == 0:
+                return machine
+        raise LabError("no machine of this lab runs a k3s server")
+
+    def kubectl(self, *arguments: str, given: str | None = None, server: Machine | None = None) -> str:
+        line = "sudo k3s kubectl " + " ".join(shlex.quote(argument) for argument in arguments)
+        return (server or self.server()).ssh(line, given=given).stdout
+
+    def get(self, *arguments: str, server: Machine | None = None) -> Any:
+        return json.loads(self.kubectl("get", *arguments, "-o", "json", server=server))
+
+    def conditions(self) -> dict[str, dict[str, str]]:
+        """``{"pi1": {"Ready": "True", "EtcdIsVoter": "True", …}, …}``"""
+        return {
+            node["metadata"]["name"]: {item["type"]: item["status"] for item in node["status"]["conditions"]}
+            for node in self.get("nodes")["items"]
+        }
+
+    def processes(self) -> dict[str, str]:
+        """What identifies the running k3s of each machine: its main process and when that started."""
+        return {machine.name: machine.ssh(PROCESSES).stdout for machine in self.lab.machines()}
+
+    def identity(self) -> dict[str, str]:
+        """The certificate authority of each server: two values are two clusters."""
+        digest = "sudo sha256sum /var/lib/rancher/k3s/server/tls/server-ca.crt"
+        return {machine.name: machine.ssh(digest, check=False).stdout[:64] for machine in self.lab.machines()}
+
+
+def psql(cluster: Cluster, statement: str) -> str:
+    """What the demo's database answers, a row a line."""
+    return cluster.kubectl(
+        "exec", "-n", "postgresql", "postgresql-0", "--", "psql", "-U", "postgres", "-tA", "-c", statement
+    )
+
+
+def http_status(address: str, path: str = "/", limit: float = 5.0) -> int:
+    """The status of one GET; 0 when nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=limit) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def eventually(holds: Callable[[], bool], limit: float = 60.0, pause: float = 0.5) -> bool:
+    """Whether something came true within ``limit`` seconds."""
+    deadline = time.monotonic() + limit
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+    return True

@@ -1,0 +1,3 @@
+module hearth.local/lab/pause
+
+go 1.24

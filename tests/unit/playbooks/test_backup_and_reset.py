@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restore and reset end on the controller where they must not go on: no machine is asked for anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MANIFEST = {
+    "format": 1,
+    "name": "20261127T030000Z",
+    "cluster": "0a" * 32,
+    "cluster_name": "home",
+    "k3s_version": "v1.36.3+k3s1",
+    "datastore": "sqlite",
+    "files": [
+        {"name": "notes", "size": 3, "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}
+    ],
+}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """The folder in which an operator works: an inventory whose machines do not exist, and a backup."""
+    hosts = {"k3s_cluster": {"children": {"k3s_server": {"hosts": {"pi1.invalid": {}}}}}}
+    (tmp_path / "hosts.json").write_text(json.dumps(hosts))
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "notes").write_text("foo")
+    (tmp_path / "taken" / "manifest.json").write_text(json.dumps(MANIFEST))
+    return tmp_path
+
+
+def play(desk: Path, name: str, **variables: str) -> str:
+    done = subprocess.run(
+        [
+            *(str(Path(sys.prefix) / "bin/ansible-playbook"), "-i", "hosts.json", f"hearth.cluster.{name}"),
+            *("--extra-vars", json.dumps(variables)),
+        ],
+        cwd=desk,
+        env={**os.environ, "PWD": str(desk), "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0, done.stdout
+    return " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        pytest.param({}, "Which backup? Name its directory with -e from=DIRECTORY", id="none"),
+        pytest.param({"from": "nowhere"}, "nowhere is no directory on this machine", id="not there"),
+        pytest.param(
+            {"from": "taken", "k3s_cluster_name": "lab"}, "is of cluster home, and the inventory", id="another"
+        ),
+        pytest.param({"from": "taken", "k3s_version": "v1.35.4+k3s1"}, "which is older", id="older"),
+    ],
+)
+def test_a_backup_that_does_not_fit_ends_a_restore(desk: Path, variables: dict[str, str], message: str) -> None:
+    said = play(desk, "restore", **variables)
+    assert message in said
+    assert "UNREACHABLE" not in said
+
+
+def test_damage_ends_a_restore(desk: Path) -> None:
+    (desk / "taken" / "notes").write_text("fop")
+    said = play(desk, "restore", **{"from": "taken"})
+    assert "taken/notes is damaged" in said
+    assert "UNREACHABLE" not in said
+
+
+@pytest.mark.parametrize("variables", [{}, {"confirm": "another"}])
+def test_no_machine_is_touched_before_the_name_of_the_cluster_was_said(desk: Path, variables: dict[str, str]) -> None:
+    said = play(desk, "reset", **variables)
+    assert "Nothing was changed: the cluster is called home" in said
+    assert "UNREACHABLE" not in said
+
+
+def test_the_name_lets_it_go_on_to_the_machines(desk: Path) -> None:
+    assert "UNREACHABLE" in play(desk, "reset", confirm="home")

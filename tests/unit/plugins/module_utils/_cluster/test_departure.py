@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which nodes may leave the cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.hearth.cluster.plugins.module_utils._cluster.departure import Departure, Words, plan_departure
+
+from tests.support import nodes
+
+
+def server(name: str, *, ready: bool = True, voter: bool | None = True) -> dict[str, Any]:
+    """A server with embedded etcd; with a voter of None it keeps its data elsewhere."""
+    live = nodes.node(name, ready=ready, labels={"node-role.kubernetes.io/control-plane": "true"})
+    if voter is not None:
+        live["metadata"]["annotations"] = {"etcd.k3s.cattle.io/node-name": f"{name}-1234abcd"}
+        live["status"]["conditions"].append({"type": "EtcdIsVoter", "status": str(voter)})
+    return live
+
+
+def plan(name: str, *live: dict[str, Any], volumes: tuple[dict[str, Any], ...] = (), **words: bool) -> Departure:
+    return plan_departure(name, live, volumes, Words(**words))
+
+
+@pytest.mark.parametrize(
+    ("live", "told"),
+    [
+        pytest.param([server("pi1"), server("pi2"), server("pi3")], "", id="one of three"),
+        pytest.param([server("pi1"), server("pi2")], "", id="one of two"),
+        pytest.param([server("pi1"), server("pi2", ready=False), server("pi3")], "", id="the dead one of three"),
+        pytest.param([server("pi1"), server("pi2", voter=None)], "", id="one of two with a database elsewhere"),
+        pytest.param(
+            [server("pi1"), server("pi2"), server("pi3", ready=False)],
+            "etcd would have 2 members, of which 2 must be healthy, and 1 would be: mend pi3 first",
+            id="a living one beside a dead one",
+        ),
+        pytest.param(
+            [server("pi1"), server("pi2"), server("pi3", voter=False)], "mend pi3 first", id="one beside a learner"
+        ),
+        pytest.param(
+            [server("pi1", ready=False), server("pi2"), server("pi3", ready=False)],
+            "and none would be: mend pi1, pi3 first",
+            id="the last one alive",
+        ),
+        pytest.param([server("pi2"), nodes.node("pi1")], "pi2 is the last server", id="the last server"),
+    ],
+)
+def test_a_server_goes_only_if_the_others_can_go_on(live: list[dict[str, Any]], told: str) -> None:
+    problems = plan("pi2", *live).problems
+    assert len(problems) == bool(told)
+    assert told in "".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("live", "stops_first"),
+    [
+        ([server("pi1"), server("pi2"), server("pi3")], True),
+        ([server("pi1"), server("pi2")], False),
+        ([server("pi1"), server("pi2"), server("pi3", ready=False)], False),
+        ([server("pi1", voter=None), server("pi2", voter=None)], True),
+        ([server("pi1"), nodes.node("pi2")], True),
+    ],
+)
+def test_k3s_is_stopped_first_where_etcd_has_a_quorum_without_it(live: list[dict[str, Any]], stops_first: bool) -> None:
+    assert plan("pi2", *live).stops_first is stops_first
+
+
+def test_an_agent_is_no_matter_of_quorum() -> None:
+    departure = plan("pi4", server("pi1"), server("pi2", ready=False), nodes.node("pi4"))
+    assert departure == Departure(exists=True, ready=True)
+
+
+def test_a_node_that_is_not_there_is_no_problem() -> None:
+    assert plan("pi9", server("pi1")) == Departure()
+
+
+def test_a_machine_that_lives_is_not_lost() -> None:
+    assert "is Ready, so it is not lost" in plan("pi2", server("pi1"), nodes.node("pi2"), lost=True).problems[0]
+    assert plan("pi2", server("pi1"), nodes.node("pi2", ready=False), lost=True).problems == ()
+
+
+def test_volumes_that_lie_there_alone_are_named_and_kept() -> None:
+    here, elsewhere = nodes.local_volume("pvc-1", "pi2"), nodes.local_volume("pvc-2", "pi1")
+    here["spec"]["claimRef"] = {"namespace": "postgresql", "name": "data-postgresql-0"}
+    everywhere = {"kind": "PersistentVolume", "metadata": {"name": "nfs"}, "spec": {"nfs": {}}}
+    departure = plan("pi2", server("pi1"), nodes.node("pi2"), volumes=(here, elsewhere, everywhere))
+    assert len(departure.volumes) == 1
+    assert "claim postgresql/data-postgresql-0" in departure.problems[0]
+    assert "-e delete_volumes=true" in departure.problems[0]
+    assert not plan("pi2", server("pi1"), nodes.node("pi2"), volumes=(here,), delete_volumes=True).problems

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs that role backup brings to servers: what they keep, what they refuse, what an interruption leaves."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pwd
+import sqlite3
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+FILES = Path(__file__).parents[3] / "roles" / "backup" / "files"
+NAME = "20261127T030000Z"
+PASSPHRASE = "correct horse battery"
+ME = pwd.getpwuid(os.getuid()).pw_name
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, ModuleType]]:
+    monkeypatch.syspath_prepend(str(FILES))
+    usual = os.umask(0o077)  # the programs begin with that
+    yield importlib.import_module("hearth_backup"), importlib.import_module("hearth_restore")
+    os.umask(usual)
+
+
+@pytest.fixture
+def backup(programs: tuple[ModuleType, ModuleType]) -> ModuleType:
+    return programs[0]
+
+
+@pytest.fixture
+def restore(programs: tuple[ModuleType, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The program, on a machine whose root is a temporary directory."""
+    program = programs[1]
+    for name, path in (("RECORD", "restore.json"), ("CONFIG_DIR", "etc"), ("NODE_PASSWORD", "node/password")):
+        monkeypatch.setattr(program, name, tmp_path / path)
+    return program
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "state.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("pragma journal_mode=wal")
+        connection.execute("create table kine (value text)")
+        connection.execute("insert into kine values ('kept')")
+    return path
+
+
+@pytest.fixture
+def taken(backup: ModuleType, database: Path, tmp_path: Path) -> Path:
+    """A backup of one server with SQLite, as ``create`` lays it out."""
+    directory = tmp_path / "backups" / NAME
+    directory.mkdir(parents=True)
+    (tmp_path / "token").write_text(f"K10{'0a' * 32}::server:secret\n")
+    (tmp_path / "password").write_text("0123\n")
+    backup.copy_sqlite(database, tmp_path / "copy.db")
+    members = {"token": tmp_path / "token", "datastore/sqlite": tmp_path / "copy.db"}
+    members |= {"node-password": tmp_path / "password"}
+    content = backup.pack(directory / backup.ARCHIVE, members)
+    manifest = {
+        "format": 1,
+        "name": NAME,
+        "cluster": "0a" * 32,
+        "cluster_name": "home",
+        "datastore": "sqlite",
+        "server": "pi1",
+        "files": [backup.described(directory / backup.ARCHIVE)],
+        "content": content,
+    }
+    backup.write_private(directory / backup.MANIFEST, json.dumps(manifest))
+    return directory
+
+
+def rows(path: Path) -> list[Any]:
+    with sqlite3.connect(path) as connection:
+        return connection.execute("select value from kine").fetchall()
+
+
+def test_a_database_is_copied_while_somebody_writes_to_it(backup: ModuleType, database: Path, tmp_path: Path) -> None:
+    writer = sqlite3.connect(database)
+    writer.execute("insert into kine values ('not committed')")
+    backup.copy_sqlite(database, tmp_path / "copy.db")
+    writer.commit()
+    writer.close()
+    assert rows(tmp_path / "copy.db") == [("kept",)]
+
+
+def test_a_server_without_a_datastore_cannot_be_backed_up(backup: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(backup.BackupError, match="this machine is no server"):
+        backup.datastore_of(tmp_path)
+
+
+def test_too_little_disk_is_told_before_anything_is_written(backup: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(backup.BackupError, match="make room, or look elsewhere"):
+        backup.demand_room(tmp_path, 1 << 60, "look elsewhere")
+
+
+def test_local_volumes_are_told_with_their_nodes(backup: ModuleType) -> None:
+    rule = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["pi2"]}
+    affinity = {"required": {"nodeSelectorTerms": [{"matchExpressions": [rule]}]}}
+    claim = {"namespace": "postgresql", "name": "data-postgresql-0"}
+    local = {"spec": {"hostPath": {"path": "/storage/a"}, "nodeAffinity": affinity, "claimRef": claim}}
+    remote = {"spec": {"nfs": {"path": "/b"}, "claimRef": claim}}
+    assert list(backup.local_volumes([local, remote])) == [
+        {"claim": "postgresql/data-postgresql-0", "node": "pi2", "path": "/storage/a"}
+    ]
+
+
+def test_the_oldest_backups_go_and_strangers_stay(backup: ModuleType, tmp_path: Path) -> None:
+    names = ["20260101T000000Z", "20260102T000000Z", "20260103T000000Z"]
+    for name in [*names, "notes"]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").touch()
+    (tmp_path / "20250101T000000Z").mkdir()  # no backup: nothing in it says so
+    assert backup.prune(tmp_path, 2) == names[:1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["20250101T000000Z", *names[1:], "notes"]
+
+
+@pytest.mark.parametrize("passphrase", ["", PASSPHRASE])
+def test_a_backup_that_travelled_is_what_it_was(
+    backup: ModuleType, restore: ModuleType, taken: Path, tmp_path: Path, passphrase: str
+) -> None:
+    backup.seal(taken, tmp_path / "home" / f"{NAME}.part", ME, passphrase)
+    kept = Path(backup.accept(tmp_path / "home" / f"{NAME}.part", 3)["path"])
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in [kept, *kept.iterdir()]} == {
+        NAME: "0o700",
+        "manifest.json": "0o600",
+        "server.tar.gz" + (".enc" if passphrase else ""): "0o600",
+    }
+    restore.unpack(kept, tmp_path / "open", passphrase)
+    assert rows(tmp_path / "open/server/datastore/sqlite") == [("kept",)]
+    clear = [path for path in kept.iterdir() if tarfile.is_tarfile(path)]
+    assert len(clear) == (0 if passphrase else 1)
+
+
+@pytest.mark.parametrize(("passphrase", "word"), [("", "encrypted"), ("wrong", "backup_passphrase is not the one")])
+def test_an_encrypted_backup_wants_its_passphrase(
+    backup: ModuleType, restore: ModuleType, taken: Path, tmp_path: Path, passphrase: str, word: str
+) -> None:
+    backup.seal(taken, tmp_path / "sealed", ME, PASSPHRASE)
+    with pytest.raises(backup.BackupError, match=word):
+        restore.unpack(tmp_path / "sealed", tmp_path / "open", passphrase)
+
+
+def test_the_passphrase_is_in_no_argument_list(
+    backup: ModuleType, taken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    real = backup.subprocess.run
+    monkeypatch.setattr(backup.subprocess, "run", lambda argv, **more: seen.extend(argv) or real(argv, **more))
+    backup.seal(taken, tmp_path / "sealed", ME, PASSPHRASE)
+    assert "openssl" in seen
+    assert PASSPHRASE not in " ".join(seen)
+
+
+def test_damage_is_found(backup: ModuleType, taken: Path) -> None:
+    archive = taken / "server.tar.gz"
+    text = bytearray(archive.read_bytes())
+    text[len(text) // 2] ^= 1
+    archive.write_bytes(text)
+    with pytest.raises(backup.BackupError, match=r"server\.tar\.gz is damaged"):
+        backup.check(taken)
+    archive.unlink()
+    with pytest.raises(backup.BackupError, match=r"is not whole: server\.tar\.gz is missing"):
+        backup.check(taken)
+    (taken / "manifest.json").write_text("{")
+    with pytest.raises(backup.BackupError, match="is damaged"):
+        backup.check(taken)
+    (taken / "manifest.json").unlink()
+    with pytest.raises(backup.BackupError, match="is no backup"):
+        backup.check(taken)
+    with pytest.raises(backup.BackupError, match="is no directory"):
+        backup.check(taken / "nowhere")
+
+
+def test_a_backup_of_a_later_format_is_refused(backup: ModuleType, taken: Path) -> None:
+    manifest = json.loads((taken / "manifest.json").read_text())
+    (taken / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
+    with pytest.raises(backup.BackupError, match="has format 2"):
+        backup.check(taken)
+
+
+def test_what_a_server_had_is_kept_aside_and_half_done_work_is_not(restore: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "mine").touch()
+    assert restore.clear(tmp_path, NAME, again=False)
+    (aside,) = tmp_path.glob("server-before-restore-*")
+    assert (aside / "mine").is_file()
+
+    (tmp_path / "server").mkdir()  # half-done: the run was killed here
+    assert restore.clear(tmp_path, NAME, again=False)
+    assert not (tmp_path / "server").exists()
+    assert list(tmp_path.glob("server-before-restore-*")) == [aside]
+
+    restore.finish(NAME)
+    (tmp_path / "server").mkdir()
+    assert not restore.clear(tmp_path, NAME, again=False), "the data are in place, and the cluster may live by now"
+    assert (tmp_path / "server").exists()
+
+
+def test_the_data_lie_where_k3s_looks_for_them(
+    backup: ModuleType, restore: ModuleType, taken: Path, tmp_path: Path
+) -> None:
+    manifest = restore.unpack(taken, tmp_path / "open", "")
+    restore.place(tmp_path / "data", tmp_path / "open", manifest, "pi1")
+    server = tmp_path / "data" / "server"
+    assert rows(server / "db/state.db") == [("kept",)]
+    assert (server / "token").read_text() == (tmp_path / "etc/token").read_text()
+    assert (tmp_path / "node/password").read_text() == "0123\n"
+    assert [oct(path.stat().st_mode & 0o077) for path in (server / "token", server / "db/state.db")] == ["0o0", "0o0"]
+
+
+def test_another_machine_does_not_get_the_nodes_password(restore: ModuleType, taken: Path, tmp_path: Path) -> None:
+    manifest = restore.unpack(taken, tmp_path / "open", "")
+    restore.place(tmp_path / "data", tmp_path / "open", manifest, "pi4")
+    assert not (tmp_path / "node").exists()
