@@ -9,7 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import InputError
-from ..module_utils._k3s.patching import Pending, Reboot, plan_patch
+from ..module_utils._k3s.patching import Pending, Reboot, plan_patch, plan_restarts
 from ..module_utils._k3s.patching import in_window as lies_in
 
 
@@ -25,6 +25,13 @@ def patch_plan(
     return plan_patch(records, names, waiting, reboot).as_dict()
 
 
+def restart_plan(
+    records: Sequence[Mapping[str, Any]], names: Sequence[str], *, reasons: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """In which order machines start again, which of them are evacuated, and what stands in the way."""
+    return plan_restarts(records, names, reasons).as_dict()
+
+
 def in_window(window: str, now: str) -> bool:
     """Whether a time of day lies in a window."""
     try:
@@ -35,4 +42,4 @@ def in_window(window: str, now: str) -> bool:
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"in_window": in_window, "patch_plan": patch_plan}
+        return {"in_window": in_window, "patch_plan": patch_plan, "restart_plan": restart_plan}

@@ -43,7 +43,7 @@ def test_the_installed_collection_runs_site_from_an_operators_directory(cluster:
     )
 
     assert run.status == 0, run.output[-6000:]
-    assert run.changed == 0, run.output
+    assert run.changes == (), run.output
     assert run.task_files
     assert all(Path(path).is_relative_to(collections) for path in run.task_files), run.task_files
 

@@ -72,7 +72,7 @@ def refused(done: Run, *words: str) -> None:
     flat = " ".join(done.output.split())
     assert done.status != 0, done.output[-4000:]
     assert all(word in flat for word in words), done.output[-4000:]
-    assert done.changed == 0
+    assert done.changes == ()
 
 
 @pytest.mark.parametrize("name", ["add_node", "remove_node", "replace_node"])
@@ -108,7 +108,7 @@ def test_a_server_is_removed_unnoticed(cluster: Cluster, leaver: str) -> None:
     healthy(cluster, *(name for name in ALL if name != leaver))
     assert cluster.lab.machine(leaver).ssh(TRACES, check=False).stdout == ""
     assert cluster.lab.machine(leaver).ssh("sudo iptables-save", check=False).stdout.count("KUBE-") == 0
-    assert run("remove_node", "-e", f"node={leaver}").changed == 0
+    assert run("remove_node", "-e", f"node={leaver}").changes == ()
 
 
 def test_a_blank_machine_is_added_unnoticed(cluster: Cluster, leaver: str) -> None:
@@ -126,7 +126,7 @@ def test_a_blank_machine_is_added_unnoticed(cluster: Cluster, leaver: str) -> No
     # The token can be read on a server only; nothing else is asked of any machine.
     assert sorted(touched.values()) == [0, 1], done.run.modules
     assert {name: cluster.processes()[name] for name in others} == before
-    assert run("add_node", "-e", f"node={leaver}").changed == 0
+    assert run("add_node", "-e", f"node={leaver}").changes == ()
 
 
 def test_a_new_machine_takes_the_place_of_an_old_one_unnoticed(cluster: Cluster, replaced: str) -> None:
@@ -143,7 +143,7 @@ def test_a_new_machine_takes_the_place_of_an_old_one_unnoticed(cluster: Cluster,
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert after["metadata"]["labels"] == before["metadata"]["labels"]
     assert after["spec"]["taints"] == before["spec"]["taints"]
-    assert run("replace_node", "-e", f"node={replaced}").changed == 0
+    assert run("replace_node", "-e", f"node={replaced}").changes == ()
     cluster.kubectl("label", "node", replaced, "disk-")
     cluster.kubectl("taint", "node", replaced, "room-")
 

@@ -122,7 +122,7 @@ def test_every_machine_is_patched_and_started_again_while_all_goes_on(patched: C
     assert "patch" in psql(patched, "select name from drills")
 
     again = playbook.run("hearth.cluster.patch_os")
-    assert (again.status, again.changed) == (0, 0), again.output[-6000:]
+    assert (again.status, again.changes) == (0, ()), again.output[-6000:]
     assert boots(patched) == after
 
 
@@ -145,4 +145,4 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next_one(patched: Cluster
     assert run.status == 0, run.output[-6000:]
     assert cordoned(patched) == []
     again = playbook.run("hearth.cluster.patch_os")
-    assert (again.status, again.changed) == (0, 0), again.output[-6000:]
+    assert (again.status, again.changes) == (0, ()), again.output[-6000:]

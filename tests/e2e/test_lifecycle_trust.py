@@ -73,7 +73,7 @@ def test_another_token_for_a_cluster_that_runs_on(cluster: Cluster) -> None:
         assert {machine.name: found_on(machine, secret) for machine in cluster.lab.machines()} == dict.fromkeys(
             NAMES, ""
         )
-    assert playbook.run("hearth.cluster.cluster").changed == 0
+    assert playbook.run("hearth.cluster.cluster").changes == ()
 
 
 def kill_then_converge(cluster: Cluster, seed: int) -> None:
@@ -112,7 +112,7 @@ def test_a_rotation_may_be_killed_at_any_moment(cluster: Cluster, turn: int) -> 
 def test_the_token_of_the_inventory_is_the_one_to_change_to(cluster: Cluster) -> None:
     wanted = {"k3s_token": the_token(cluster)}
     same = playbook.run("hearth.cluster.rotate_token", "-e", json.dumps(wanted))
-    assert (same.status, same.changed) == (0, 0), same.output[-6000:]
+    assert (same.status, same.changes) == (0, ()), same.output[-6000:]
     assert "has this token already" in same.output
 
 
@@ -139,7 +139,7 @@ def certificate(cluster: Cluster, name: str) -> str:
 
 def test_certificates_are_told_of(cluster: Cluster) -> None:
     run = playbook.run("hearth.cluster.certificates")
-    assert (run.status, run.changed) == (0, 0), run.output[-6000:]
+    assert (run.status, run.changes) == (0, ()), run.output[-6000:]
     for name in NAMES:
         for file in ("client-admin.crt", "serving-kube-apiserver.crt", "peer-server-client.crt", "client-kubelet.crt"):
             assert re.search(rf"{name}: +36[0-5] days, until \d{{4}}-\d\d-\d\d +{file}", run.output), run.output
@@ -162,7 +162,7 @@ def test_the_certificates_of_one_node_are_renewed(cluster: Cluster) -> None:
     assert {name for name in NAMES if before[name] != after[name]} == {"pi1"}
     assert {name for name in NAMES if processes[name] != cluster.processes()[name]} == {"pi1"}
     assert healthy(cluster)
-    assert playbook.run("hearth.cluster.cluster").changed == 0, "the controller's kubeconfig is that of a server of now"
+    assert playbook.run("hearth.cluster.cluster").changes == (), "the kubeconfig is that of a server of now"
 
 
 def test_a_node_that_there_is_not_is_refused(cluster: Cluster) -> None:

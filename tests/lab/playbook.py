@@ -23,8 +23,8 @@ ANSIBLE_PLAYBOOK = str(Path(sys.prefix) / "bin" / "ansible-playbook")
 
 @dataclass(frozen=True)
 class Run:
-    """One run: seconds, Ansible's exit status and text, its recap per host, and (host, module) of every module that
-    was executed.
+    """One run: seconds, Ansible's exit status and text, its recap per host, (host, module) of every module that was
+    executed, and "host: task" of every task that changed something.
     """
 
     seconds: float
@@ -32,6 +32,7 @@ class Run:
     output: str
     recap: Mapping[str, Mapping[str, int]]
     modules: tuple[tuple[str, str], ...]
+    changes: tuple[str, ...]
     task_files: frozenset[str]
 
     @property
@@ -100,5 +101,6 @@ def run(
         output="".join(lines),
         recap=next((entry["recap"] for entry in entries if "recap" in entry), {}),
         modules=tuple((entry["host"], entry["module"]) for entry in entries if "module" in entry),
+        changes=tuple(entry["change"] for entry in entries if "change" in entry),
         task_files=frozenset(entry["path"].rsplit(":", 1)[0] for entry in entries if "path" in entry),
     )

@@ -22,10 +22,11 @@ class ClusterNode:
     ready: bool
     voter: bool | None = None  # None: not a member of etcd
     address: str = ""
+    out_of_service: bool = False
 
     @classmethod
     def from_probe(cls, node: Mapping[str, Any]) -> ClusterNode:
-        return cls(node["name"], node["ready"], node["etcd_voter"], node["address"])
+        return cls(node["name"], node["ready"], node["etcd_voter"], node["address"], node["out_of_service"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class NodePlan:
     joins: str = ""
     token_from: str = ""
     replaces_node: bool = False
+    returns: bool = False  # to service, out of which a playbook took it that was cut short
     via: str = ""
     waits_for_etcd: bool = False
     problems: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class NodePlan:
             "joins": self.joins,
             "token_from": self.token_from,
             "replaces_node": self.replaces_node,
+            "returns": self.returns,
             "via": self.via,
             "waits_for_etcd": self.waits_for_etcd,
             "problems": list(self.problems),
@@ -67,6 +69,7 @@ def plan_node(
         joins=joins,
         token_from=_token_from(me, others, formed),
         replaces_node=old_node is not None,
+        returns=_was_left_out(me, servers_among(machines, names)),
         via=others[0].name if others else "",
         waits_for_etcd=me.role == "server" and formed.datastore == "etcd",
         problems=tuple(_problems(me, others, formed, old_node)),
@@ -146,6 +149,11 @@ def _left_behind(me: Machine, others: Sequence[Machine], formed: Formation) -> C
     if not stranger or not others:
         return None
     return next((node for node in others[0].nodes if node.name == me.node_name), None)
+
+
+def _was_left_out(me: Machine, servers: Sequence[Machine]) -> bool:
+    nodes: Sequence[ClusterNode] = next((server.nodes for server in servers if server.nodes), ())
+    return any(node.name == me.node_name and node.out_of_service for node in nodes)
 
 
 def _problems(me: Machine, others: Sequence[Machine], formed: Formation, old_node: ClusterNode | None) -> list[str]:

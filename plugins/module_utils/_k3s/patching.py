@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection. Patching the operating systems of a cluster as a value: which machines, and why."""
+"""PRIVATE to the collection. Patching and restarting the machines of a cluster as a value: which of them, and why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from .._errors import InputError
 from .machines import listed
-from .wellbeing import ailments, health_problems, out_of_service
+from .wellbeing import ailments, health_problems, nodes_of, out_of_service
 
 Record = Mapping[str, Any]
 Reboot = Literal["needed", "always", "never"]
@@ -69,11 +69,30 @@ def plan_patch(
     return Patch(tuple(ordered), tuple(unfinished), tuple(problems))
 
 
-def _step(record: Record, records: Sequence[Record], waiting: Pending, reboot: Reboot) -> Step:
-    """A node that somebody else has cordoned is not evacuated, and stays out of service."""
+def plan_restarts(records: Sequence[Record], names: Sequence[str], reasons: Mapping[str, Sequence[str]]) -> Patch:
+    """Decide about machines that must start again, by the `reasons` for it; those that ail without it come first.
+
+    Where no API server answers there is nothing to protect, and a restart may be what the machines lack.
+    """
+    due = [record for record in records if reasons.get(record["name"])]
+    waiting = {record["name"]: Pending(reasons=tuple(reasons[record["name"]])) for record in due}
+    if not nodes_of(records):
+        bare = [Step(name, (), pending.reasons, evacuates=False, returns=False) for name, pending in waiting.items()]
+        return Patch(tuple(bare))
+    ailing = ailments(records, names)
+    steps = [_step(record, records, waiting[record["name"]], able=record["name"] not in ailing) for record in due]
+    ordered = sorted(steps, key=lambda step: step.name not in ailing)
+    others = {name: wrong for name, wrong in ailing.items() if name not in waiting}
+    return Patch(tuple(ordered), (), tuple(health_problems(others, ())))
+
+
+def _step(
+    record: Record, records: Sequence[Record], waiting: Pending, reboot: Reboot = "needed", *, able: bool = True
+) -> Step:
+    """A node that somebody else has cordoned is not evacuated, and stays out of service; nor is one not `able`."""
     reasons = {"always": (*waiting.reasons, "asked for"), "needed": waiting.reasons, "never": ()}[reboot]
     out = out_of_service(record, records)
-    evacuates = bool(waiting.packages or reasons) and not out.by_somebody
+    evacuates = bool(waiting.packages or reasons) and able and not out.by_somebody
     return Step(record["name"], waiting.packages, tuple(reasons), evacuates, returns=evacuates or out.by_playbook)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Writes one line for every module that Ansible really executes, and the recap as JSON at the end.
+"""Writes one line of JSON for every module that Ansible really executes and for every change, and the recap at the end.
 
 A task is not a module run: an action plugin may execute none (``set_fact``) or several (``copy`` runs ``stat``
 first). The count is taken where all of them pass, ``ActionBase._execute_module``. It runs in forked workers, hence
@@ -22,7 +22,7 @@ name: module_runs
 type: aggregate
 short_description: Counts the module executions of a run
 description:
-  - Appends one JSON object per executed module, and a last one with the recap, to a file.
+  - Appends one JSON object per executed module, one per task that changed a host, and a last one with the recap, to a file.
   - A module is counted for the host on which it runs, also where a task is delegated.
   - E(HEARTH_MODULE_RUNS) names that file.
 requirements:
@@ -60,6 +60,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def __init__(self) -> None:
         super().__init__()
         ActionBase._execute_module = counted
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        if result.is_changed():
+            append({"change": f"{result.host.get_name()}: {result.task.get_name()}"})
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         append({"recap": {host: stats.summarize(host) for host in sorted(stats.processed)}})

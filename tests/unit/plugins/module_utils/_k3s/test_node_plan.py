@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,6 +45,12 @@ def test_the_founder_of_three_initialises_etcd_with_a_new_token() -> None:
     assert "server" not in planned.config
     assert planned.token_from == "new"
     assert planned.waits_for_etcd
+
+
+def test_a_node_that_a_playbook_left_out_of_service_returns() -> None:
+    nodes = (node("pi1"), replace(node("pi2"), out_of_service=True))
+    machines = [member("pi1", nodes=nodes), member("pi2", nodes=nodes), member("pi3")]
+    assert {name: plan(name, machines).returns for name in THREE} == {"pi1": False, "pi2": True, "pi3": False}
 
 
 def test_one_server_alone_needs_neither_etcd_nor_another_server() -> None:

@@ -12,6 +12,7 @@ from ansible_collections.hearth.cluster.plugins.module_utils._k3s.patching impor
     Pending,
     in_window,
     plan_patch,
+    plan_restarts,
 )
 from ansible_collections.hearth.cluster.tests.unit.plugins.module_utils._k3s.records import (
     three_servers,
@@ -71,6 +72,41 @@ def test_it_says_what_it_will_do_and_why() -> None:
         "pi1: evacuated first, and brought back, upgrades lib0, lib1, lib2, lib3, lib4 and 2 more, "
         "restarts (a new kernel)"
     )
+
+
+def restarts(records: list[dict[str, Any]], *names: str) -> Patch:
+    return plan_restarts(records, NAMES, {name: ("new boot files",) for name in names})
+
+
+def test_nodes_that_must_start_again_are_evacuated_and_brought_back() -> None:
+    patch = restarts(three_servers(), "pi1", "pi3")
+    assert patch.problems == ()
+    assert [(step.name, step.evacuates, step.returns) for step in patch.steps] == [
+        ("pi1", True, True),
+        ("pi3", True, True),
+    ]
+    assert patch.as_dict()["says"][0] == "pi1: evacuated first, and brought back, restarts (new boot files)"
+    assert restarts(three_servers()).steps == ()
+
+
+def test_a_machine_that_ails_may_be_mended_by_its_restart_and_comes_first() -> None:
+    patch = restarts(with_node(three_servers(), "pi3", ready=False), *NAMES)
+    assert patch.problems == ()
+    assert [(step.name, step.evacuates) for step in patch.steps] == [("pi3", False), ("pi1", True), ("pi2", True)]
+
+
+def test_none_starts_again_while_another_one_ails() -> None:
+    (problem,) = restarts(with_node(three_servers(), "pi3", ready=False), "pi1").problems
+    assert "pi3 is not Ready" in problem
+
+
+def test_a_cluster_that_does_not_answer_has_nothing_to_evacuate() -> None:
+    records = three_servers()
+    for record in records:
+        record["probe"]["k3s"]["api"] = {"ready": False, "nodes": []}
+    patch = restarts(records, "pi2")
+    assert patch.problems == ()
+    assert [(step.name, step.evacuates, step.returns) for step in patch.steps] == [("pi2", False, False)]
 
 
 @pytest.mark.parametrize(

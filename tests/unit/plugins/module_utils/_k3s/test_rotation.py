@@ -14,7 +14,7 @@ WRITTEN = 1000.0
 
 
 def node(name: str, **differences: Any) -> dict[str, Any]:
-    return {"name": name, "ready": True, "etcd_voter": True, "address": "", **differences}
+    return {"name": name, "ready": True, "etcd_voter": True, "address": "", "out_of_service": False, **differences}
 
 
 NODES = [node(name) for name in THREE]
