@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import subprocess
@@ -124,6 +125,24 @@ def test_every_machine_is_patched_and_started_again_while_all_goes_on(patched: C
     again = playbook.run("hearth.cluster.patch_os")
     assert (again.status, again.changes) == (0, ()), again.output[-6000:]
     assert boots(patched) == after
+
+
+def test_a_node_that_needs_new_boot_files_starts_again_unnoticed(cluster: Cluster) -> None:
+    before = boots(cluster)
+    wish = ("-e", json.dumps({"raspberry_pi_command_line": {"present": {"panic": 10}}}), "--limit", "pi2")
+    predicted = playbook.run("hearth.cluster.provision", *wish, "--check")
+    assert predicted.status == 0, predicted.output[-6000:]
+    assert "pi2: evacuated first, and brought back, restarts (new boot files)" in " ".join(predicted.output.split())
+    assert boots(cluster) == before
+
+    done = drill(cluster, "provision", *wish, rolling=True, reboots=True)
+    assert done.run.status == 0, done.run.output[-6000:]
+    assert (done.seen.failed_requests, done.seen.api_gap) == (0, 0.0), done.seen.table()
+    assert {name for name, boot in boots(cluster).items() if before[name] != boot} == {"pi2"}
+    assert "panic=10" in cluster.lab.machine("pi2").ssh("cat /proc/cmdline").stdout
+    assert cordoned(cluster) == []
+    again = playbook.run("hearth.cluster.provision", *wish)
+    assert (again.status, again.changes) == (0, ()), again.output[-6000:]
 
 
 def seed() -> int:

@@ -21,7 +21,7 @@ from tests.lab.cluster import Cluster, eventually, http_status, psql
 from tests.lab.lab import Lab
 from tests.lab.playbook import Run
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = pytest.mark.lab
 
 PASSPHRASE = "only for this test: a long one"
 DUMP = {
@@ -138,18 +138,33 @@ def test_a_cluster_that_lives_is_not_overwritten_without_its_name(backup: Backup
     assert "Stop k3s on pi1, pi2, pi3" in foretold.output
 
 
-def wipe(lab: Lab) -> None:
+def wipe(lab: Lab, *names: str) -> None:
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lab.wipe, ("pi1", "pi2", "pi3")))
+        list(pool.map(lab.wipe, names))
 
 
+def test_two_of_three_servers_are_lost(backup: Backup, cluster: Cluster) -> None:
+    """The last one cannot go on alone, and site says what brings the cluster back."""
+    secret = cluster.get("secret", "postgresql", "-n", "postgresql")["data"]
+    wipe(cluster.lab, "pi1", "pi2")
+    told = playbook.run("hearth.cluster.cluster", "-e", "k3s_ready_timeout=40")
+    assert told.status != 0
+    assert "hearth.cluster.restore -e from=DIRECTORY" in " ".join(told.output.split()), told.output[-6000:]
+    as_it_was(backup, cluster, secret, restore(backup.path, backup, "-e", "overwrite=lab", "--diff", "-vv"))
+
+
+@pytest.mark.soak
 def test_the_cluster_comes_back_on_machines_that_have_lost_everything(backup: Backup, cluster: Cluster) -> None:
     secret = cluster.get("secret", "postgresql", "-n", "postgresql")["data"]
-    wipe(cluster.lab)
+    wipe(cluster.lab, "pi1", "pi2", "pi3")
     run = restore(backup.path, backup, "--diff", "-vv")
+    as_it_was(backup, cluster, secret, run)
+    row.write([row.Row("lifecycle.restore.wall_s", "s", run.seconds)], DRILLS)
+
+
+def as_it_was(backup: Backup, cluster: Cluster, secret: dict[str, str], run: Run) -> None:
     print(f"restore: {run.seconds:.1f} s")
     assert run.status == 0, run.output[-8000:]
-    row.write([row.Row("lifecycle.restore.wall_s", "s", run.seconds)], DRILLS)
     assert {name: (each["Ready"], each["EtcdIsVoter"]) for name, each in cluster.conditions().items()} == dict.fromkeys(
         ("pi1", "pi2", "pi3"), ("True", "True")
     )

@@ -42,6 +42,13 @@ CAUSES: tuple[Cause, ...] = (
         "operating system, or set k3s_config: {kubelet-arg: [fail-cgroupv1=false]}",
     ),
     _cause(
+        "disk_full",
+        r"no space left on device|database space exceeded",
+        "the disk is full: look at what fills it (df -h; du -xhd1 /var) and remove what can go, as with k3s crictl rmi "
+        "--prune or journalctl --vacuum-size=100M; k3s then goes on by itself",
+        heals=True,
+    ),
+    _cause(
         "token_of_the_datastore",
         r"bootstrap data already found and encrypted with different token",
         "the datastore was made with another token: give k3s_token the token the cluster was made with",

@@ -22,9 +22,9 @@ name: module_runs
 type: aggregate
 short_description: Counts the module executions of a run
 description:
-  - Appends one JSON object per executed module, one per task that changed a host, and a last one with the recap, to a file.
+  - Appends one JSON object per executed module, one per task that changed a host, and a last one with the recap.
   - A module is counted for the host on which it runs, also where a task is delegated.
-  - E(HEARTH_MODULE_RUNS) names that file.
+  - E(HEARTH_MODULE_RUNS) names the file.
 requirements:
   - E(HEARTH_MODULE_RUNS) in the environment
 """

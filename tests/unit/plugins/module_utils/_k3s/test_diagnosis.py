@@ -9,6 +9,7 @@ from ansible_collections.hearth.cluster.plugins.module_utils._k3s.diagnosis impo
 LINES = [
     ("memory_cgroup", 'level=fatal msg="failed to find memory cgroup (v2)"'),
     ("memory_cgroup", 'failed to find memory cgroup, you may need to add "cgroup_memory=1 cgroup_enable=memory"'),
+    ("disk_full", "panic: failed to save state and entries: write /db/etcd/member/wal/0.wal: no space left on device"),
     (
         "token_of_the_datastore",
         "Error: preparing server: bootstrap data already found and encrypted with different token",

@@ -75,7 +75,7 @@ def test_it_says_what_it_will_do_and_why() -> None:
 
 
 def restarts(records: list[dict[str, Any]], *names: str) -> Patch:
-    return plan_restarts(records, NAMES, {name: ("new boot files",) for name in names})
+    return plan_restarts(records, NAMES, dict.fromkeys(names, ("new boot files",)))
 
 
 def test_nodes_that_must_start_again_are_evacuated_and_brought_back() -> None:
