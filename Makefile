@@ -9,7 +9,7 @@ LAB := $(BIN)/python -m tests.lab
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test lint sanity sanity-newest unit unit-newest go-test apiserver-test lab-test molecule soak bench \
+.PHONY: help setup demo test lint sanity sanity-newest unit unit-newest go-test apiserver-test machine-test cluster-test molecule soak bench \
 	lab lab-down collection lock clean
 .DEFAULT_GOAL := help
 
@@ -57,10 +57,11 @@ go-test: setup  ## Unit tests of the double of k3s
 apiserver-test: setup  ## Packages against a real API server with simulated nodes: no root
 	$(BIN)/python -m pytest -q tests/apiserver
 
-lab-test: setup  ## The collection end to end on booted machines: root
-	@# Two runs: the demo stays up for all tests of the second, and one host has inotify instances for one such lab.
-	$(BIN)/python -m pytest -q $(addprefix tests/e2e/test_,lab.py images.py arm64.py boot_config.py first_boot.py provision.py)
-	$(BIN)/python -m pytest -q $(addprefix tests/e2e/test_,demo.py installed.py secrets.py mistakes.py lifecycle_*.py first_install.py)
+machine-test: setup  ## Cards, boot files and operating systems on booted machines, one or two at a time: root
+	$(BIN)/python -m pytest -q $(addprefix tests/e2e/test_,images.py arm64.py boot_config.py first_boot.py provision.py)
+
+cluster-test: setup  ## The lab, and the life of a cluster on its three machines, from the demo on: root
+	$(BIN)/python -m pytest -q $(addprefix tests/e2e/test_,lab.py demo.py installed.py secrets.py mistakes.py lifecycle_*.py first_install.py upgrade.py)
 
 molecule: setup  ## Layouts of a cluster, each from blank machines: root
 	molecule test -s sqlite_and_agents

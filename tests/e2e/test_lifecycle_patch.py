@@ -20,7 +20,7 @@ from tests.lab import playbook
 from tests.lab.cluster import Cluster, psql
 from tests.lab.machine import Machine
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = pytest.mark.lab
 
 PACKAGE = "hearth-sample"
 REPOSITORY = "/opt/hearth-sample"
@@ -155,6 +155,7 @@ def kill_a_run(seed: int) -> None:
     killed("patch_os", "-e", "reboot=always", after=after)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("turn", range(10))
 def test_a_run_killed_at_any_moment_is_finished_by_the_next_one(patched: Cluster, turn: int) -> None:
     kill_a_run(seed() + turn)

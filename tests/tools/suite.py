@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``make test``: every stage that CI runs, with a summary that also names what could not run and why.
 
-The stages on booted machines mostly wait, so they run beside the others, which give way to them: a cluster that is
-starved of time answers late, and that is what those stages watch. What a stage prints is kept in
-``build/test/``, and shown when the stage fails. A stage that cannot run on this machine (no root, no namespaces, no
-second interpreter) does not stop the others. Under ``CI=true`` a machine that cannot boot machines is a failure:
-nothing may pass there by being left out.
+The stages on clusters mostly wait, so they run beside the others, which give way to them: a cluster that is starved of
+time answers late, and that is what those stages watch. One host has inotify instances for one such cluster at a time.
+
+What a stage prints is kept in ``build/test/``, and shown when the stage fails. A stage that cannot run on this machine
+(no root, no namespaces, no second interpreter) does not stop the others. Under ``CI=true`` a machine that cannot boot
+machines is a failure: nothing may pass there by being left out.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def no_second_python() -> str | None:
     return None if found.stdout.strip() else "there is no Python 3.12 or newer beside the first one"
 
 
-ON_THIS_COMPUTER = (
+GIVING_WAY = (
     Stage("lint"),
     Stage("unit"),
     Stage("unit-newest", no_second_python, optional=True),
@@ -64,9 +65,10 @@ ON_THIS_COMPUTER = (
     Stage("sanity-newest", no_second_python, optional=True),
     Stage("go-test", lacking(requirements.GO)),
     Stage("apiserver-test", lacking(requirements.GO)),
+    Stage("machine-test", lacking(requirements.GO + requirements.MACHINES)),
 )
-ON_MACHINES = (
-    Stage("lab-test", lacking(requirements.GO + requirements.MACHINES)),
+ON_CLUSTERS = (
+    Stage("cluster-test", lacking(requirements.GO + requirements.MACHINES)),
     Stage("molecule", lacking(requirements.GO + requirements.MACHINES)),
 )
 
@@ -91,7 +93,7 @@ def log_of(target: str) -> Path:
 def run(stage: Stage, results: Results) -> None:
     since = results.running[stage.target] = time.monotonic()
     with log_of(stage.target).open("wb") as output:
-        yielding = ["nice", "-n", "10"] if stage in ON_THIS_COMPUTER else []
+        yielding = ["nice", "-n", "10"] if stage in GIVING_WAY else []
         command = [*yielding, "make", "--no-print-directory", stage.target]
         status = subprocess.run(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
     del results.running[stage.target]
@@ -121,9 +123,7 @@ def tell_what_runs(results: Results, over: threading.Event) -> None:
 
 def main() -> int:
     wanted = sys.argv[1:]
-    lanes = [
-        [stage for stage in lane if not wanted or stage.target in wanted] for lane in (ON_THIS_COMPUTER, ON_MACHINES)
-    ]
+    lanes = [[stage for stage in lane if not wanted or stage.target in wanted] for lane in (GIVING_WAY, ON_CLUSTERS)]
     LOGS.mkdir(parents=True, exist_ok=True)
     results, over = Results(), threading.Event()
     threading.Thread(target=tell_what_runs, args=(results, over), daemon=True).start()
