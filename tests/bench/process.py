@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+SHOWN = 1500  # characters of each end of what a process said
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -28,7 +30,7 @@ NOTHING = Finished(0.0, 0.0, 0.0)
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str], log: Path) -> Finished:
-    """Run a command to its end; what it says goes to a log, whose end is shown if it fails."""
+    """Run a command to its end; what it says goes to a log, whose ends are shown if it fails."""
     # Make keeps Python from writing bytecode; who uses these tools has that of libraries since they were installed.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with log.open("wb") as output:
@@ -40,5 +42,6 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], log: Path
         seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"bench: {Path(command[0]).name} failed:\n{log.read_text(errors='replace')[-2000:]}")
+        said = log.read_text(errors="replace")
+        raise SystemExit(f"bench: {Path(command[0]).name} failed:\n{said[:SHOWN]}\n[…]\n{said[-SHOWN:]}")
     return Finished(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

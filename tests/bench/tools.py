@@ -106,7 +106,8 @@ class Kubectl:
         return self._kubectl("diff", "--server-side", "--force-conflicts", *_files(packages))
 
     def remove(self, package: Package) -> None:
-        self._kubectl("delete", "--ignore-not-found", *(f"--filename={stage}" for stage in package.stages))
+        for stage in reversed(package.stages):  # an object is found only as long as its definition is there
+            self._kubectl("delete", "--ignore-not-found", f"--filename={stage}")
 
     def _apply(self, *folders: Path) -> Finished:
         files = (f"--filename={folder}" for folder in folders)
