@@ -41,6 +41,7 @@ class Backup:
     variables: Path
     output: str
     token: str
+    secret: dict[str, str]  # of the database
 
     @property
     def manifest(self) -> Any:
@@ -60,7 +61,8 @@ def backup(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Backup
     assert done.run.status == 0, done.run.output[-6000:]
     assert done.seen.failed_requests == 0
     (taken,) = (desk / "backups").iterdir()
-    return Backup(taken, desk / "wishes.json", done.run.output, token.rsplit(":", 1)[-1])
+    secret = cluster.get("secret", "postgresql", "-n", "postgresql")["data"]
+    return Backup(taken, desk / "wishes.json", done.run.output, token.rsplit(":", 1)[-1], secret)
 
 
 def restore(source: Path, backup: Backup, *arguments: str) -> Run:
@@ -145,24 +147,22 @@ def wipe(lab: Lab, *names: str) -> None:
 
 def test_two_of_three_servers_are_lost(backup: Backup, cluster: Cluster) -> None:
     """The last one cannot go on alone, and site says what brings the cluster back."""
-    secret = cluster.get("secret", "postgresql", "-n", "postgresql")["data"]
     wipe(cluster.lab, "pi1", "pi2")
     told = playbook.run("hearth.cluster.cluster", "-e", "k3s_ready_timeout=40")
     assert told.status != 0
     assert "hearth.cluster.restore -e from=DIRECTORY" in " ".join(told.output.split()), told.output[-6000:]
-    as_it_was(backup, cluster, secret, restore(backup.path, backup, "-e", "overwrite=lab", "--diff", "-vv"))
+    as_it_was(backup, cluster, restore(backup.path, backup, "-e", "overwrite=lab", "--diff", "-vv"))
 
 
 @pytest.mark.soak
 def test_the_cluster_comes_back_on_machines_that_have_lost_everything(backup: Backup, cluster: Cluster) -> None:
-    secret = cluster.get("secret", "postgresql", "-n", "postgresql")["data"]
     wipe(cluster.lab, "pi1", "pi2", "pi3")
     run = restore(backup.path, backup, "--diff", "-vv")
-    as_it_was(backup, cluster, secret, run)
+    as_it_was(backup, cluster, run)
     row.write([row.Row("lifecycle.restore.wall_s", "s", run.seconds)], DRILLS)
 
 
-def as_it_was(backup: Backup, cluster: Cluster, secret: dict[str, str], run: Run) -> None:
+def as_it_was(backup: Backup, cluster: Cluster, run: Run) -> None:
     print(f"restore: {run.seconds:.1f} s")
     assert run.status == 0, run.output[-8000:]
     assert {name: (each["Ready"], each["EtcdIsVoter"]) for name, each in cluster.conditions().items()} == dict.fromkeys(
@@ -172,7 +172,7 @@ def as_it_was(backup: Backup, cluster: Cluster, secret: dict[str, str], run: Run
     assert cluster.get("node", "pi2")["metadata"]["labels"]["hearth.test/disk"] == "ssd"
     assert not [node for node in cluster.get("nodes")["items"] if node["spec"].get("unschedulable")]
     assert psql(cluster, "select word from backed_up").split() == ["before"]
-    assert cluster.get("secret", "postgresql", "-n", "postgresql")["data"] == secret
+    assert cluster.get("secret", "postgresql", "-n", "postgresql")["data"] == backup.secret
     assert all(eventually(lambda address=each.address: http_status(address) == 200) for each in cluster.lab.machines())
     for machine in cluster.lab.machines():
         assert machine.ssh("sudo test -e /var/lib/hearth/restore", check=False).returncode != 0
@@ -184,3 +184,25 @@ def test_the_restored_cluster_is_the_one_that_the_inventory_describes(backup: Ba
     run = playbook.run("hearth.cluster.site")
     assert run.status == 0, run.output[-4000:]
     assert run.changes == (), run.output[-6000:]
+
+
+@pytest.fixture
+def elsewhere(cluster: Cluster, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """New machines under the old names, at other addresses; the old ones are gone. The options that say so."""
+    moved = dict(zip(("pi1", "pi2", "pi3"), ("pi4", "pi5", "pi6"), strict=True))
+    cluster.lab.down()
+    cluster.lab.up(list(moved.values()))
+    addresses = {old: cluster.lab.machine(new).address for old, new in moved.items()}
+    hosts = {name: {"ansible_host": address, "k3s_address": address} for name, address in addresses.items()}
+    (tmp_path / "elsewhere.yml").write_text(json.dumps({"k3s_cluster": {"hosts": hosts}}))
+    yield "-i", str(tmp_path / "elsewhere.yml")
+    cluster.lab.down()
+    cluster.lab.up()
+    assert playbook.run("hearth.cluster.site").status == 0
+
+
+@pytest.mark.soak
+def test_the_cluster_moves_to_new_machines_at_other_addresses(
+    backup: Backup, cluster: Cluster, elsewhere: tuple[str, str]
+) -> None:
+    as_it_was(backup, cluster, restore(backup.path, backup, *elsewhere, "--diff", "-vv"))
