@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from ..module_utils._cluster.volume_archives import plan_archives
 from ..module_utils._k3s.machines import Machine
 from ..module_utils._k3s.restore import backup_problems, node_marks, restore_obstacles, stale_nodes
+from ..module_utils._k3s.restored_volumes import Seen, volume_obstacles, volumes_due
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -23,6 +26,22 @@ def stale(records: Records, first: str) -> list[str]:
     return stale_nodes(next(machine for machine in machines if machine.name == first), machines)
 
 
+def archives(wanted: Records, objects: Records, hosts: Records) -> dict[str, Any]:
+    """The volumes that a backup takes along, and why others cannot be."""
+    found, problems = plan_archives(wanted, objects, hosts)
+    return {"volumes": [asdict(each) for each in found], "problems": problems}
+
+
+def obstacles_of_volumes(manifest: Mapping[str, Any], seen: Records, **said: Any) -> list[str]:
+    """What lies where the volumes of a backup would be put, and where there is too little room."""
+    return volume_obstacles(manifest, [Seen(**each) for each in seen], **said)
+
+
+def due(manifest: Mapping[str, Any], seen: Mapping[str, Any], **said: Any) -> list[Mapping[str, Any]]:
+    """The volumes that are put back on one machine."""
+    return volumes_due(manifest, Seen(**seen), **said)
+
+
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -30,4 +49,7 @@ class FilterModule:
             "node_marks": node_marks,
             "restore_obstacles": obstacles,
             "stale_nodes": stale,
+            "volume_archives": archives,
+            "volume_obstacles": obstacles_of_volumes,
+            "volumes_due": due,
         }

@@ -112,6 +112,10 @@ stored:
   description: How many bytes each of the directories takes, by its path.
   returned: when something is measured
   type: dict
+content:
+  description: Whether each of the directories is V(filled), V(empty) or V(absent), by its path.
+  returned: when something is measured
+  type: dict
 room:
   description: How many bytes there is room for beside the directories, if a tenth of the disk stays free.
   returned: when something is measured
@@ -142,7 +146,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import InputError
 from ..module_utils._faces import reporting_errors
-from ..module_utils._host.volume_copy import Place, Wire, receive, room_at, send, stored_in
+from ..module_utils._host.volume_copy import Place, Wire, fullness_of, receive, room_at, send, stored_in
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["measured", "copied"], "default": "measured"},
@@ -176,7 +180,8 @@ def main() -> None:
         if module.params["state"] == "measured":
             paths = [Path(each) for each in module.params["paths"]]
             stored = {str(each): stored_in(each) for each in paths}
-            module.exit_json(changed=False, stored=stored, room=min(map(room_at, paths), default=0))
+            content = {each: fullness_of(Path(each)) for each in module.params["paths"]}
+            module.exit_json(changed=False, stored=stored, content=content, room=min(map(room_at, paths), default=0))
         if module.check_mode:
             module.exit_json(changed=True)
         module.exit_json(**copy(module.params))

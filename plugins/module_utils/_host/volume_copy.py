@@ -147,6 +147,13 @@ def stored_in(directory: Path) -> int:
     return sum(seen.values())
 
 
+def fullness_of(directory: Path) -> Literal["absent", "empty", "filled"]:
+    """Whether something lies where a directory is or will be."""
+    if not os.path.lexists(directory):
+        return "absent"
+    return "empty" if directory.is_dir() and next(directory.iterdir(), None) is None else "filled"
+
+
 def room_at(directory: Path) -> int:
     """How many bytes may be stored where a directory is or will be, so that the machine can still work."""
     while not directory.is_dir():

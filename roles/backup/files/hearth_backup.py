@@ -7,6 +7,7 @@ Python. A backup is a directory:
 manifest.json     what it is of, and the SHA-256 of everything in it
 server.tar.gz     the datastore, the token that opens it, what k3s is configured with, the node's password
 <name>.dump.gz    what a command in a pod printed, for each command asked for
+<claim>.volume    the directory of a claimed volume, for each that was asked for; see hearth_volume.py
 
 A sealed backup has its files encrypted, as ``openssl enc -d -aes-256-cbc -pbkdf2 -iter 600000`` reads them.
 """
@@ -287,16 +288,26 @@ def seal(backup: Path, target: Path, owner: str, passphrase: str) -> dict[str, A
     return sealed
 
 
-def check(backup: Path) -> dict[str, Any]:
-    """Read every byte of a backup and compare; return its manifest."""
+def check(backup: Path, *, volumes: bool = True) -> dict[str, Any]:
+    """Read every byte of a backup and compare; return its manifest. Volumes may have stayed on the controller."""
     manifest = read_manifest(backup)
-    for file in manifest["files"]:
-        path = backup / Path(file["name"]).name
-        if not path.is_file():
-            raise BackupError(f"{backup} is not whole: {file['name']} is missing")
-        if described(path) != file:
-            raise BackupError(f"{path} is damaged: it is not what its manifest says; take another backup")
+    for file in [*manifest["files"], *(archives_of(manifest) if volumes else [])]:
+        intact(backup, file)
     return manifest
+
+
+def archives_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [volume["archive"] for volume in manifest.get("volumes", []) if "archive" in volume]
+
+
+def intact(backup: Path, file: Mapping[str, Any]) -> Path:
+    """Compare one file of a backup with what its manifest says."""
+    path = backup / Path(file["name"]).name
+    if not path.is_file():
+        raise BackupError(f"{backup} is not whole: {file['name']} is missing")
+    if described(path) != file:
+        raise BackupError(f"{path} is damaged: it is not what its manifest says; take another backup")
+    return path
 
 
 def read_manifest(backup: Path) -> dict[str, Any]:
@@ -315,9 +326,14 @@ def read_manifest(backup: Path) -> dict[str, Any]:
     return manifest
 
 
-def accept(part: Path, keep: int) -> dict[str, Any]:
-    """Give a backup that has arrived whole its name, and drop the oldest ones beside it."""
+def accept(part: Path, keep: int, volumes: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Give a backup that has arrived whole its name, and drop the oldest ones beside it.
+
+    volumes: those that were archived on their own machines, and have to be in the manifest.
+    """
+    write_private(part / MANIFEST, json.dumps(with_volumes(read_manifest(part), volumes), indent=1))
     check(part)
+    drop_leftovers(part.parent)
     for path in part.iterdir():
         path.chmod(0o600)
     final = part.with_suffix("")
@@ -326,6 +342,24 @@ def accept(part: Path, keep: int) -> dict[str, Any]:
     else:
         part.rename(final)
     return {"path": str(final), "pruned": prune(final.parent, keep)}
+
+
+def with_volumes(manifest: Mapping[str, Any], archived: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    volumes = {volume["claim"]: volume for volume in manifest.get("volumes", [])}
+    for volume in archived:
+        known = volumes.get(volume["claim"], volume)
+        if (known["node"], known["path"]) != (volume["node"], volume["path"]):
+            raise BackupError(f"the volume of claim {volume['claim']} was moved meanwhile; take another backup")
+        volumes[volume["claim"]] = {**known, **volume}
+    return {**manifest, "volumes": list(volumes.values())}
+
+
+def drop_leftovers(directory: Path) -> None:
+    """Remove what runs that were killed had fetched; one that is younger than a day may be on its way."""
+    yesterday = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() - 86400))
+    for left in directory.glob("*.part"):
+        if NAME.fullmatch(left.stem) and left.stem < yesterday:
+            shutil.rmtree(left)
 
 
 # What all of them need
@@ -346,20 +380,36 @@ def kubectl(*arguments: str) -> list[dict[str, Any]]:
     return found
 
 
+def demand_passphrase(manifest: Mapping[str, Any], passphrase: str) -> None:
+    if manifest.get("encrypted") and not passphrase:
+        raise BackupError("the backup is encrypted: give backup_passphrase")
+
+
 def openssl(verb: Sequence[str], source: Path, target: Path, passphrase: str) -> None:
+    with source.open("rb") as given, target.open("wb") as taken:
+        demand_opened(openssl_between(verb, given, taken, passphrase), source.name)
+
+
+def demand_opened(status: int, name: str) -> None:
+    if status:
+        raise BackupError(f"{name} could not be opened: backup_passphrase is not the one it was sealed with")
+
+
+def openssl_between(verb: Sequence[str], source: IO[bytes], target: IO[bytes], passphrase: str) -> int:
     """Let openssl read the passphrase from a pipe: its arguments and its environment are for others to see."""
     reading, writing = os.pipe()
     try:
         os.write(writing, passphrase.encode() + b"\n")
         os.close(writing)
-        argv = ["openssl", "enc", *verb, *CIPHER, "-pass", f"fd:{reading}", "-in", str(source), "-out", str(target)]
-        done = subprocess.run(argv, pass_fds=[reading], capture_output=True, text=True, check=False)
+        argv = ["openssl", "enc", *verb, *CIPHER, "-pass", f"fd:{reading}"]
+        done = subprocess.run(
+            argv, pass_fds=[reading], stdin=source, stdout=target, stderr=subprocess.DEVNULL, check=False
+        )
     except FileNotFoundError:
         raise BackupError("there is no openssl on this machine, which an encrypted backup needs: install it") from None
     finally:
         os.close(reading)
-    if done.returncode:
-        raise BackupError(f"{source.name} could not be opened: backup_passphrase is not the one it was sealed with")
+    return done.returncode
 
 
 def described(path: Path) -> dict[str, Any]:
@@ -433,10 +483,12 @@ def arguments() -> argparse.ArgumentParser:
     verb = verbs.add_parser("check", help="compare one with its manifest")
     verb.add_argument("backup", type=Path)
     verb.set_defaults(act=lambda given: check(given.backup))
-    verb = verbs.add_parser("accept", help="keep one that has arrived, and drop the oldest")
+    verb = verbs.add_parser(
+        "accept", help="keep one that has arrived; its volumes are read from standard input as JSON"
+    )
     verb.add_argument("part", type=Path)
     verb.add_argument("keep", type=int)
-    verb.set_defaults(act=lambda given: accept(given.part, given.keep))
+    verb.set_defaults(act=lambda given: accept(given.part, given.keep, json.loads(sys.stdin.readline() or "[]")))
     return parser
 
 

@@ -31,6 +31,7 @@ from hearth_backup import (
     BackupError,
     answer,
     check,
+    demand_passphrase,
     demand_room,
     described,
     last_line,
@@ -46,9 +47,8 @@ RECORD = Path("/var/lib/hearth/restore.json")
 
 def unpack(backup: Path, stage: Path, passphrase: str) -> dict[str, Any]:
     """Open a backup beside everything else, and compare each file with the manifest."""
-    manifest = check(backup)
-    if manifest.get("encrypted") and not passphrase:
-        raise BackupError("the backup is encrypted: give backup_passphrase")
+    manifest = check(backup, volumes=False)
+    demand_passphrase(manifest, passphrase)
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True, mode=0o700)
     demand_room(stage, room_for(manifest), "let k3s' data be on a larger disk")

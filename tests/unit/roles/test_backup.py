@@ -9,6 +9,7 @@ import os
 import pwd
 import sqlite3
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -186,6 +187,46 @@ def test_a_backup_of_a_later_format_is_refused(backup: ModuleType, taken: Path) 
     (taken / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
     with pytest.raises(backup.BackupError, match="has format 2"):
         backup.check(taken)
+
+
+VOLUME = {"claim": "blog/uploads", "node": "pi2", "path": "/storage/a"}
+
+
+def fetched(backup: ModuleType, taken: Path, home: Path, **volume: str) -> tuple[Path, dict[str, Any]]:
+    """A backup that is on its way, and the volume that has been fetched beside it."""
+    part = home / f"{NAME}.part"
+    manifest = backup.seal(taken, part, ME, "")
+    backup.write_private(part / backup.MANIFEST, json.dumps({**manifest, "volumes": [VOLUME]}))
+    (part / "blog.uploads.volume.tar.gz").write_bytes(b"packed")
+    return part, {**VOLUME, "bytes": 9, "archive": backup.described(part / "blog.uploads.volume.tar.gz"), **volume}
+
+
+def test_a_volume_that_was_fetched_is_in_the_manifest_and_compared(
+    backup: ModuleType, restore: ModuleType, taken: Path, tmp_path: Path
+) -> None:
+    part, volume = fetched(backup, taken, tmp_path / "home")
+    kept = Path(backup.accept(part, 3, [volume])["path"])
+    assert backup.check(kept)["volumes"] == [volume]
+    (kept / "blog.uploads.volume.tar.gz").unlink()
+    with pytest.raises(backup.BackupError, match=r"blog\.uploads\.volume\.tar\.gz is missing"):
+        backup.check(kept)
+    restore.unpack(kept, tmp_path / "open", "")  # the server is not brought what it does not need
+
+
+def test_a_volume_that_moved_while_it_was_read_is_not_kept(backup: ModuleType, taken: Path, tmp_path: Path) -> None:
+    part, volume = fetched(backup, taken, tmp_path / "home", node="pi3")
+    with pytest.raises(backup.BackupError, match="the volume of claim blog/uploads was moved meanwhile"):
+        backup.accept(part, 3, [volume])
+
+
+def test_what_killed_runs_have_fetched_goes(backup: ModuleType, taken: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    today = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    for name in ("20200101T000000Z.part", f"{today}.part", "mine.part"):
+        (home / name).mkdir(parents=True)
+    backup.seal(taken, home / f"{NAME}.part", ME, "")
+    backup.accept(home / f"{NAME}.part", 3)
+    assert sorted(path.name for path in home.iterdir()) == sorted([NAME, f"{today}.part", "mine.part"])
 
 
 def test_what_a_server_had_is_kept_aside_and_half_done_work_is_not(restore: ModuleType, tmp_path: Path) -> None:

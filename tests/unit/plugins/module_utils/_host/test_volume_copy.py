@@ -18,6 +18,7 @@ from ansible_collections.hearth.cluster.plugins.module_utils._host.volume_copy i
     Place,
     Wire,
     content_of,
+    fullness_of,
     receive,
     room_at,
     send,
@@ -243,3 +244,10 @@ def test_a_directory_is_measured_with_its_holes(tmp_path: Path) -> None:
     assert 3_000_000 <= stored_in(tmp_path) < 4_000_000
     assert stored_in(tmp_path / "nothing") == 0
     assert 0 <= room_at(tmp_path / "not" / "there") == room_at(tmp_path)
+
+
+def test_a_directory_is_absent_empty_or_filled(tmp_path: Path) -> None:
+    assert fullness_of(tmp_path / "nothing") == "absent"
+    assert fullness_of(tmp_path) == "empty"
+    (tmp_path / "lost").symlink_to("nowhere")
+    assert (fullness_of(tmp_path), fullness_of(tmp_path / "lost")) == ("filled", "filled")
