@@ -57,8 +57,8 @@ go-test: setup  ## Unit tests of the double of k3s
 apiserver-test: setup  ## Packages against a real API server with simulated nodes: no root
 	$(BIN)/python -m pytest -q tests/apiserver
 
-machine-test: setup  ## Cards, boot files and operating systems on booted machines, one or two at a time: root
-	$(BIN)/python -m pytest -q $(addprefix tests/e2e/test_,images.py arm64.py boot_config.py first_boot.py provision.py)
+machine-test: setup  ## Cards, boot files, operating systems and a lost server, on one or two booted machines at a time: root
+	$(BIN)/python -m pytest -q $(addprefix tests/e2e/test_,images.py arm64.py boot_config.py first_boot.py provision.py sqlite_backup.py)
 
 cluster-test: setup  ## The lab, and the life of a cluster on its three machines, from the demo on: root
 	$(BIN)/python -m pytest -q $(addprefix tests/e2e/test_,lab.py demo.py installed.py secrets.py mistakes.py lifecycle_*.py first_install.py upgrade.py)

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One server with SQLite is lost, and its agent's disk: the cluster comes back on another machine, with all it had."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import need
+from tests.lab import builds, images, playbook, releases, requirements
+from tests.lab.cluster import Cluster, eventually, psql
+from tests.lab.lab import Lab
+from tests.lab.playbook import Run
+from tests.lab.progress import Progress
+
+pytestmark = pytest.mark.lab
+INSTANCE = "sqlitebackup"
+HOSTS = ("-e", "hearth_cluster=pi1:pi2", "-e", "hearth_servers=pi1")
+PASSPHRASE = "only for this test: another long one"
+TEXT = "written by a pod, and kept"
+DUMP = {
+    "name": "postgresql",
+    "namespace": "postgresql",
+    "pod": "postgresql-0",
+    "command": ["pg_dumpall", "--username=postgres", "--clean", "--if-exists"],
+    "restore": ["psql", "--username=postgres", "--quiet"],
+}
+NOTES: list[dict[str, Any]] = [
+    {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "notes"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": "local-path",
+            "resources": {"requests": {"storage": "16Mi"}},
+        },
+    },
+    {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "notes"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "notes"}},
+            "strategy": {"type": "Recreate"},
+            "template": {
+                "metadata": {"labels": {"app": "notes"}},
+                "spec": {
+                    "nodeSelector": {"kubernetes.io/hostname": "pi2"},
+                    "terminationGracePeriodSeconds": 1,
+                    "containers": [
+                        {
+                            "name": "notes",
+                            "image": "hearth.local/nginx:trixie",
+                            "command": ["sleep", "infinity"],
+                            "volumeMounts": [{"name": "notes", "mountPath": "/notes"}],
+                        }
+                    ],
+                    "volumes": [{"name": "notes", "persistentVolumeClaim": {"claimName": "notes"}}],
+                },
+            },
+        },
+    },
+]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A backup, the variables with which it was taken, and what was in the cluster then."""
+
+    path: Path
+    variables: Path
+    output: str
+    secret: Any
+    owner: str
+
+
+def in_notes(cluster: Cluster, line: str) -> str:
+    return cluster.kubectl("exec", "deployment/notes", "--", "sh", "-c", line)
+
+
+def directory_of_notes(cluster: Cluster) -> str:
+    claim = cluster.get("pvc", "notes")
+    spec = cluster.get("pv", claim["spec"]["volumeName"])["spec"]
+    return str((spec.get("local") or spec.get("hostPath"))["path"])
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """The demo on a server and an agent, and a Deployment that keeps a file in a volume of the agent."""
+    need(requirements.MACHINES + requirements.GO)
+    lab = Lab(INSTANCE)
+    lab.down()
+    releases.release(builds.NEWEST_K3S)
+    for name in ("nginx", "postgresql"):
+        images.archive(name, Progress())
+    lab.up(["pi1", "pi2"])
+    releases.serve_releases(INSTANCE)
+    run = playbook.run("hearth.cluster.site", *HOSTS, HEARTH_LAB=INSTANCE)
+    assert run.status == 0, run.output[-6000:]
+    cluster = Cluster(lab)
+    cluster.kubectl("apply", "-f", "-", given="\n---\n".join(map(json.dumps, NOTES)))
+    cluster.kubectl("rollout", "status", "deployment/notes", "--timeout=120s")
+    in_notes(cluster, f"umask 027; mkdir /notes/deep; echo '{TEXT}' > /notes/deep/text; ln -s deep/text /notes/link")
+    psql(cluster, "create table backed_up (word text); insert into backed_up values ('before')")
+    yield cluster
+    lab.down()
+
+
+def backup(variables: Path, *arguments: str) -> Run:
+    return playbook.run("hearth.cluster.backup", *HOSTS, "-e", f"@{variables}", *arguments, HEARTH_LAB=INSTANCE)
+
+
+@pytest.fixture(scope="module")
+def taken(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Taken:
+    desk = tmp_path_factory.mktemp("desk")
+    wishes = {
+        "backup_directory": str(desk / "backups"),
+        "backup_passphrase": PASSPHRASE,
+        "backup_commands": [DUMP],
+        "backup_volumes": [{"namespace": "default", "claim": "notes"}],
+    }
+    (desk / "wishes.json").write_text(json.dumps(wishes))
+    run = backup(desk / "wishes.json", "--diff", "-vv")
+    assert run.status == 0, run.output[-6000:]
+    (path,) = (desk / "backups").iterdir()
+    secret = cluster.get("secret", "postgresql", "-n", "postgresql")["data"]
+    return Taken(path, desk / "wishes.json", run.output, secret, in_notes(cluster, "stat -c %u:%g:%a /notes/deep/text"))
+
+
+def test_a_claim_that_cannot_be_had_is_refused_before_anything_is_changed(taken: Taken) -> None:
+    wrong = {"backup_volumes": [{"namespace": "default", "claim": "nots"}]}
+    run = backup(taken.variables, "-e", json.dumps(wrong))
+    assert run.status != 0
+    assert run.changes == ()
+    assert "claim default/nots is not in the cluster: did you mean default/notes?" in " ".join(run.output.split())
+    assert list(taken.path.parent.iterdir()) == [taken.path]
+
+
+def test_the_volume_is_part_of_the_backup_and_nobody_can_read_it(cluster: Cluster, taken: Taken) -> None:
+    manifest = json.loads((taken.path / "manifest.json").read_text())
+    assert manifest["datastore"] == "sqlite"
+    (volume,) = [each for each in manifest["volumes"] if "archive" in each]
+    assert (volume["claim"], volume["node"], volume["path"]) == ("default/notes", "pi2", directory_of_notes(cluster))
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in taken.path.iterdir()}
+    assert modes == dict.fromkeys(
+        ("default.notes.volume.tar.gz.enc", "manifest.json", "postgresql.dump.gz.enc", "server.tar.gz.enc"), "0o600"
+    )
+    assert PASSPHRASE not in taken.output
+    assert TEXT.encode() not in b"".join(path.read_bytes() for path in taken.path.iterdir())
+    assert "It has the volumes of default/notes. What lies in other volumes is not part of it" in taken.output
+    assert cluster.server().ssh("sudo ls /var/lib/hearth").stdout.split() == ["backups"]
+    assert cluster.lab.machine("pi2").ssh("sudo ls /var/lib/hearth").stdout == ""
+
+
+def restore(taken: Taken, hosts: Path, *arguments: str) -> Run:
+    given = ("-i", str(hosts), *HOSTS, "-e", f"from={taken.path}", "-e", f"@{taken.variables}", *arguments)
+    return playbook.run("hearth.cluster.restore", *given, HEARTH_LAB=INSTANCE)
+
+
+@pytest.fixture(scope="module")
+def other(cluster: Cluster, taken: Taken, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All is lost. A machine with another address is to become pi1, and pi2 has a new card: the hosts that say so."""
+    cluster.lab.power_cut("pi1")
+    cluster.lab.wipe("pi2")
+    cluster.lab.up(["pi3"])
+    address = cluster.lab.machine("pi3").address
+    hosts = tmp_path_factory.mktemp("inventory") / "hosts.json"
+    pi1 = {"ansible_host": address, "k3s_address": address}
+    hosts.write_text(json.dumps({"k3s_server": {"hosts": {"pi1": pi1}}}))
+    return hosts
+
+
+def is_as_it_was(cluster: Cluster, taken: Taken) -> None:
+    assert psql(cluster, "select word from backed_up").split() == ["before"]
+    cluster.kubectl("rollout", "status", "deployment/notes", "--timeout=120s")
+    assert eventually(lambda: in_notes(cluster, "cat /notes/link").strip() == TEXT, 30)
+    assert in_notes(cluster, "stat -c %u:%g:%a /notes/deep/text") == taken.owner
+    assert cluster.get("secret", "postgresql", "-n", "postgresql")["data"] == taken.secret
+    assert [node["metadata"]["name"] for node in cluster.get("nodes")["items"]] == ["pi1", "pi2"]
+
+
+def test_the_cluster_comes_back_on_another_machine(cluster: Cluster, taken: Taken, other: Path) -> None:
+    run = restore(taken, other, "--diff", "-vv")
+    print(f"restore: {run.seconds:.1f} s")
+    assert run.status == 0, run.output[-8000:]
+    assert "Volumes are put back from the backup: default/notes" in run.output
+    is_as_it_was(cluster, taken)
+    assert PASSPHRASE not in run.output
+    assert cluster.server().ssh("sudo ls /var/lib/hearth").stdout.split() == ["restore.json"]
+    assert cluster.lab.machine("pi2").ssh("sudo ls /var/lib/hearth").stdout.split() == ["restored-volumes.json"]
+    storage = "/var/lib/rancher /var/lib/rancher/k3s /var/lib/rancher/k3s/storage"
+    modes = cluster.lab.machine("pi2").ssh(f"sudo stat -c %A {storage}").stdout.split()
+    assert not [mode for mode in modes if mode[8] == "w"], "nobody else may write beside the volumes"
+
+
+def test_what_lies_in_its_place_is_replaced_only_on_the_explicit_word(
+    cluster: Cluster, taken: Taken, other: Path
+) -> None:
+    in_notes(cluster, "echo later > /notes/deep/text; echo more > /notes/more")
+    directory = directory_of_notes(cluster)
+    again = restore(taken, other)
+    assert again.status == 0, again.output[-6000:]
+    assert in_notes(cluster, "cat /notes/link").strip() == "later", "the restore is over, and the cluster lives"
+    agent = cluster.lab.machine("pi2")
+    for machine in (cluster.server(), agent):
+        machine.ssh("sudo sh -c 'rm /var/lib/hearth/restore*.json'")
+    refused = restore(taken, other)
+    assert refused.status != 0
+    assert f"{directory} on pi2 has content" in " ".join(refused.output.split())
+    assert in_notes(cluster, "cat /notes/link").strip() == "later"
+
+    run = restore(taken, other, "-e", "overwrite=lab")
+    assert run.status == 0, run.output[-8000:]
+    is_as_it_was(cluster, taken)
+    assert agent.ssh(f"sudo sh -c 'cat {directory}.before-restore-*/more'").stdout.strip() == "more"
+    assert in_notes(cluster, "ls /notes").split() == ["deep", "link"]
