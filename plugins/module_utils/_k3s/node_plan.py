@@ -173,8 +173,9 @@ def _problems(me: Machine, others: Sequence[Machine], formed: Formation, old_nod
 def _nothing_to_join(me: Machine, formed: Formation) -> str:
     if formed.asleep:
         return (
-            f"{me.name} cannot join: {listed(formed.asleep)} holds the cluster's data and does not come up; "
-            "mend that server first"
+            f"{me.name} cannot join: {listed(formed.asleep)} holds the cluster's data and does not come up; mend that "
+            "server first, or, if too many servers are lost for good, bring the cluster back from a backup: "
+            "hearth.cluster.restore -e from=DIRECTORY"
         )
     return f"{me.name} cannot join: no server is live"
 
