@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -108,28 +109,24 @@ def put(backup: Path, claim: str, passphrase: str, again: bool) -> bool:
     manifest = read_manifest(backup)
     demand_passphrase(manifest, passphrase)
     volume = next(each for each in manifest["volumes"] if each["claim"] == claim and "archive" in each)
-    directory, restored = Path(volume["path"]), restored_of(manifest["name"])
-    if directory.exists() and claim in restored and not again:
-        return False
-    filled = directory.exists() and any(directory.iterdir())
-    if filled and not again:
-        raise BackupError(f"{directory} has content; nothing was changed in it")
+    directory = Path(volume["path"])
     make_way_to(directory)
-    demand_room(directory.parent, volume["bytes"], "let it be on a larger disk")
-    incoming = directory.with_name(f"{directory.name}.incoming")
-    shutil.rmtree(incoming, ignore_errors=True)  # of a run that was killed
-    try:
-        incoming.mkdir(mode=0o700)
-        unpack(intact(backup, volume["archive"]), incoming, passphrase if manifest.get("encrypted") else "")
-        if filled:
-            set_aside(directory)
-        elif directory.exists():
-            directory.rmdir()
-        write_private(RECORD, json.dumps({"backup": manifest["name"], "claims": sorted({*restored, claim})}))
-        incoming.rename(directory)
-    except BaseException:
-        shutil.rmtree(incoming, ignore_errors=True)
-        raise
+    with alone_in(directory.parent):
+        restored = restored_of(manifest["name"])
+        if directory.exists() and claim in restored and not again:
+            return False
+        filled = directory.exists() and any(directory.iterdir())
+        if filled and not again:
+            raise BackupError(f"{directory} has content; nothing was changed in it")
+        demand_room(directory.parent, volume["bytes"], "let it be on a larger disk")
+        packed = intact(backup, volume["archive"])
+        with unpacked_beside(directory, packed, passphrase if manifest.get("encrypted") else "") as incoming:
+            if filled:
+                set_aside(directory)
+            elif directory.exists():
+                directory.rmdir()
+            write_private(RECORD, json.dumps({"backup": manifest["name"], "claims": sorted({*restored, claim})}))
+            incoming.rename(directory)
     os.sync()
     return True
 
@@ -146,6 +143,19 @@ def restored_of(name: str) -> list[str]:
     record = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
     claims: list[str] = record["claims"] if record.get("backup") == name else []
     return claims
+
+
+@contextlib.contextmanager
+def unpacked_beside(directory: Path, packed: Path, passphrase: str) -> Iterator[Path]:
+    """What was packed, until it gets its name; nothing stays of it if it does not."""
+    incoming = directory.with_name(f"{directory.name}.incoming")
+    shutil.rmtree(incoming, ignore_errors=True)  # of a run that was killed
+    try:
+        incoming.mkdir(mode=0o700)
+        unpack(packed, incoming, passphrase)
+        yield incoming
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
 
 
 def unpack(packed: Path, directory: Path, passphrase: str) -> None:
@@ -167,11 +177,19 @@ def unpack(packed: Path, directory: Path, passphrase: str) -> None:
 
 
 def set_aside(directory: Path) -> None:
-    """Keep what is in the place of a volume; what an earlier restore has kept goes."""
-    mark = f"{directory.name}.before-restore-"
-    for old in [path for path in directory.parent.iterdir() if path.name.startswith(mark)]:
-        shutil.rmtree(old)
-    directory.rename(directory.with_name(f"{mark}{int(time.time())}"))
+    """Keep what is in the place of a volume. It is nobody's but the operator's to delete."""
+    directory.rename(directory.with_name(f"{directory.name}.before-restore-{int(time.time())}"))
+
+
+@contextlib.contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """Wait until what a run that was killed has left running has ended."""
+    held = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 # What both need

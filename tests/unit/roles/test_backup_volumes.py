@@ -108,13 +108,15 @@ def test_content_is_replaced_on_the_word_alone_and_kept(program: ModuleType, sto
     backup, directory = archived(program, stored, tmp_path), tmp_path / "pi4" / "deeper" / "pvc-1"
     directory.mkdir(parents=True)
     (directory / "mine").write_text("mine")
-    (directory.parent / "pvc-1.before-restore-1").mkdir()
     with pytest.raises(program.BackupError, match="has content; nothing was changed in it"):
         program.put(backup, CLAIM, "", again=False)
     assert (directory / "mine").read_text() == "mine"
     assert program.put(backup, CLAIM, "", again=True)
     assert (directory / "link").read_text() == "kept"
     (aside,) = directory.parent.glob("pvc-1.before-restore-*")
+    aside = aside.rename(directory.parent / "pvc-1.before-restore-1")
+    assert program.put(backup, CLAIM, "", again=True)
+    assert len(list(directory.parent.glob("pvc-1.before-restore-*"))) == 2
     assert (aside / "mine").read_text() == "mine"
 
 
