@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import need
+from tests.e2e.drill import killed
 from tests.lab import builds, images, playbook, releases, requirements
 from tests.lab.cluster import Cluster, eventually, psql
 from tests.lab.lab import Lab
@@ -90,6 +92,11 @@ def directory_of_notes(cluster: Cluster) -> str:
     return str((spec.get("local") or spec.get("hostPath"))["path"])
 
 
+@pytest.fixture(autouse=True)
+def instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEARTH_LAB", INSTANCE)
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """The demo on a server and an agent, and a Deployment that keeps a file in a volume of the agent."""
@@ -158,9 +165,26 @@ def test_the_volume_is_part_of_the_backup_and_nobody_can_read_it(cluster: Cluste
     assert cluster.lab.machine("pi2").ssh("sudo ls /var/lib/hearth").stdout == ""
 
 
+def test_a_backup_that_is_killed_is_not_there_and_the_next_one_is_whole(cluster: Cluster, taken: Taken) -> None:
+    folder = taken.path.parent.parent / "killed"
+    elsewhere = ("-e", f"backup_directory={folder}")
+    seconds = random.uniform(4.0, 16.0)
+    killed("backup", *HOSTS, "-e", f"@{taken.variables}", *elsewhere, after=seconds)
+    early = {path for path in folder.glob("*") if path.suffix != ".part"}
+    assert all((path / "default.notes.volume.tar.gz.enc").is_file() for path in early), f"killed after {seconds:.1f} s"
+    run = backup(taken.variables, *elsewhere)
+    assert run.status == 0, f"killed after {seconds:.1f} s\n{run.output[-6000:]}"
+    assert len({path for path in folder.glob("*") if path.suffix != ".part"} - early) == 1
+    assert cluster.server().ssh("sudo ls /var/lib/hearth").stdout.split() == ["backups"]
+    assert cluster.lab.machine("pi2").ssh("sudo ls /var/lib/hearth").stdout == ""
+
+
+def given(taken: Taken, hosts: Path) -> tuple[str, ...]:
+    return ("-i", str(hosts), *HOSTS, "-e", f"from={taken.path}", "-e", f"@{taken.variables}")
+
+
 def restore(taken: Taken, hosts: Path, *arguments: str) -> Run:
-    given = ("-i", str(hosts), *HOSTS, "-e", f"from={taken.path}", "-e", f"@{taken.variables}", *arguments)
-    return playbook.run("hearth.cluster.restore", *given, HEARTH_LAB=INSTANCE)
+    return playbook.run("hearth.cluster.restore", *given(taken, hosts), *arguments, HEARTH_LAB=INSTANCE)
 
 
 @pytest.fixture(scope="module")
@@ -186,9 +210,13 @@ def is_as_it_was(cluster: Cluster, taken: Taken) -> None:
 
 
 def test_the_cluster_comes_back_on_another_machine(cluster: Cluster, taken: Taken, other: Path) -> None:
+    seconds = random.uniform(30.0, 90.0)
+    killed("restore", *given(taken, other), after=seconds)
+    machines = [machine for machine in cluster.lab.machines() if machine.name != "pi1"]
+    assert eventually(lambda: all(machine.answers() for machine in machines)), "one was starting again"
     run = restore(taken, other, "--diff", "-vv")
-    print(f"restore: {run.seconds:.1f} s")
-    assert run.status == 0, run.output[-8000:]
+    print(f"restore, killed after {seconds:.1f} s: {run.seconds:.1f} s")
+    assert run.status == 0, f"killed after {seconds:.1f} s\n{run.output[-8000:]}"
     assert "Volumes are put back from the backup: default/notes" in run.output
     is_as_it_was(cluster, taken)
     assert PASSPHRASE not in run.output
