@@ -134,7 +134,9 @@ def test_an_image_that_does_not_exist(cluster: Cluster) -> None:
     try:
         refused(packages(package), "Deployment", "nothing", "hearth.local/does-not-exist:1")
     finally:
-        cluster.kubectl("delete", "namespace", "mistake", "--ignore-not-found", "--wait=false")
+        removed = packages({"name": "mistake", "state": "absent", "prune_also": ["Namespace"]})
+        assert removed.status == 0, removed.output[-4000:]
+        assert "mistake" not in cluster.kubectl("get", "namespaces")
 
 
 def cluster_address(cluster: Cluster, number: int) -> str:
