@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The first run on blank machines: predicted by check mode, and finished by the next run when it is killed half-way.
-
-It installs the older of the versions, which the tests of an upgrade go on from.
-"""
+"""The first run on blank machines: predicted by check mode, and finished by the next run when it is killed half-way."""
 
 from __future__ import annotations
 
@@ -13,14 +10,11 @@ import time
 import pytest
 
 from tests.e2e.drill import killed
-from tests.lab import playbook, releases
-from tests.lab.builds import K3S_VERSIONS
+from tests.lab import playbook
 from tests.lab.cluster import Cluster, eventually, http_status
 from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
-
-OLDER = ("-e", f"k3s_version={K3S_VERSIONS[1]}")
 
 
 @pytest.fixture
@@ -29,7 +23,6 @@ def blank(lab: Lab, demo: str) -> Lab:
 
     Comes after the demo, so that the release server and what it serves are there.
     """
-    releases.release(K3S_VERSIONS[1])
     lab.up(fresh=True)
     return lab
 
@@ -38,10 +31,10 @@ def check_then_kill_then_converge(lab: Lab, seed: int) -> None:
     generator = random.Random(seed)
     seconds = generator.uniform(3, 90)
     print(f"seed {seed}: killed after {seconds:.1f} s")
-    killed("site", *OLDER, after=seconds)
+    killed("site", after=seconds)
     for machine in lab.machines():
         machine.wait_ready()  # it may have been on its way down or up
-    run = playbook.run("hearth.cluster.site", *OLDER)
+    run = playbook.run("hearth.cluster.site")
     assert run.status == 0, f"seed {seed}, killed after {seconds:.1f} s\n{run.output[-6000:]}"
     cluster = Cluster(lab)
     assert {name: each["Ready"] for name, each in cluster.conditions().items()} == dict.fromkeys(
@@ -52,7 +45,7 @@ def check_then_kill_then_converge(lab: Lab, seed: int) -> None:
 
 
 def test_check_mode_on_blank_machines_and_a_killed_first_install(blank: Lab) -> None:
-    predicted = playbook.run("hearth.cluster.site", *OLDER, "--check", "--diff")
+    predicted = playbook.run("hearth.cluster.site", "--check", "--diff")
     assert predicted.status == 0, predicted.output[-6000:]
     assert predicted.changed > 0
     assert all(machine.ssh("test -e /etc/rancher", check=False).returncode != 0 for machine in blank.machines())
