@@ -29,7 +29,7 @@ def whole_again(cluster: Cluster) -> Iterator[None]:
     """Afterwards all are there, a row that was stored before is too, and the inventory still describes the cluster."""
     psql(cluster, "create table if not exists faults (word text); insert into faults values ('stays')")
     yield
-    assert eventually(lambda: is_whole(cluster), limit=180), cluster.conditions()
+    assert eventually(lambda: cluster.is_whole(*NAMES), limit=180), cluster.conditions()
     assert eventually(lambda: "stays" in stored(cluster), limit=180)
     assert playbook.run("hearth.cluster.cluster").changes == ()
 
@@ -37,11 +37,6 @@ def whole_again(cluster: Cluster) -> Iterator[None]:
 def stored(cluster: Cluster) -> str:
     command = "sudo k3s kubectl exec -n postgresql postgresql-0 -- psql -U postgres -tAc 'select word from faults'"
     return cluster.server().ssh(command, check=False).stdout
-
-
-def is_whole(cluster: Cluster) -> bool:
-    seen = cluster.conditions()
-    return set(seen) == set(NAMES) and all(each["Ready"] == each["EtcdIsVoter"] == "True" for each in seen.values())
 
 
 def leader(cluster: Cluster) -> Machine:
@@ -86,8 +81,7 @@ def test_a_server_is_cut_off_from_the_others_for_half_a_minute(cluster: Cluster)
     alone, *others = cluster.lab.machines()
     addresses = ",".join(machine.address for machine in others)
     rules = (f"INPUT --source {addresses} --jump DROP", f"OUTPUT --destination {addresses} --jump DROP")
-    cut, mend = (" && ".join(f"iptables --{verb} {rule}" for rule in rules) for verb in ("append", "delete"))
-    cut = cut.replace("--append INPUT", "--insert INPUT").replace("--append OUTPUT", "--insert OUTPUT")
+    cut, mend = (" && ".join(f"iptables --{verb} {rule}" for rule in rules) for verb in ("insert", "delete"))
     with written_to(cluster, without=alone):
         alone.ssh(f"sudo sh -c '{cut}; sleep 30; {mend}'")
 
@@ -113,17 +107,17 @@ def on_a_small_disk(machine: Machine) -> Iterator[None]:
 def test_the_disk_of_a_server_is_full(cluster: Cluster) -> None:
     machine = cluster.lab.machine("pi3")
     with on_a_small_disk(machine):
-        assert eventually(lambda: is_whole(cluster), limit=120)
+        assert eventually(lambda: cluster.is_whole(*NAMES), limit=120)
         with written_to(cluster, without=machine):
             machine.ssh(f"sudo dd if=/dev/zero of={DATASTORE}/filler bs=1M", check=False)
             fill_etcd(cluster, megabytes=80)
-            assert eventually(lambda: not is_whole(cluster), limit=180), "the server did not mind its full disk"
+            assert eventually(lambda: not cluster.is_whole(*NAMES), limit=180), "the server did not mind its full disk"
             told = playbook.run("hearth.cluster.cluster", "-e", "k3s_ready_timeout=40")
             assert told.status != 0
             assert "pi3" in told.output
             assert "the disk is full" in " ".join(told.output.split()), told.output[-6000:]
         machine.ssh(f"sudo rm {DATASTORE}/filler")
-        assert eventually(lambda: is_whole(cluster), limit=180)
+        assert eventually(lambda: cluster.is_whole(*NAMES), limit=180)
 
 
 def fill_etcd(cluster: Cluster, megabytes: int) -> None:

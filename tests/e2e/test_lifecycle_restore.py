@@ -17,20 +17,13 @@ from tests.bench import row
 from tests.bench.lifecycle import DRILLS
 from tests.e2e.drill import drill
 from tests.lab import playbook
-from tests.lab.cluster import Cluster, eventually, http_status, psql
+from tests.lab.cluster import DATABASE_DUMP, Cluster, eventually, http_status, psql
 from tests.lab.lab import Lab
 from tests.lab.playbook import Run
 
 pytestmark = pytest.mark.lab
 
 PASSPHRASE = "only for this test: a long one"
-DUMP = {
-    "name": "postgresql",
-    "namespace": "postgresql",
-    "pod": "postgresql-0",
-    "command": ["pg_dumpall", "--username=postgres", "--clean", "--if-exists"],
-    "restore": ["psql", "--username=postgres", "--quiet"],
-}
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,11 @@ class Backup:
 def backup(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Backup:
     """Taken while the blog is read and the API is written to."""
     desk = tmp_path_factory.mktemp("desk")
-    wishes = {"backup_directory": str(desk / "backups"), "backup_passphrase": PASSPHRASE, "backup_commands": [DUMP]}
+    wishes = {
+        "backup_directory": str(desk / "backups"),
+        "backup_passphrase": PASSPHRASE,
+        "backup_commands": [DATABASE_DUMP],
+    }
     (desk / "wishes.json").write_text(json.dumps(wishes))
     psql(cluster, "create table if not exists backed_up (word text); insert into backed_up values ('before')")
     cluster.kubectl("label", "node", "pi2", "hearth.test/disk=ssd", "--overwrite")

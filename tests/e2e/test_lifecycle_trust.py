@@ -38,11 +38,6 @@ def the_token(cluster: Cluster) -> str:
     return token
 
 
-def healthy(cluster: Cluster) -> bool:
-    seen = cluster.conditions()
-    return set(seen) == set(NAMES) and all(each["Ready"] == each["EtcdIsVoter"] == "True" for each in seen.values())
-
-
 def former_tokens(cluster: Cluster) -> Path:
     return kubeconfig_of(cluster.lab).with_suffix(".former-tokens")
 
@@ -61,7 +56,7 @@ def test_another_token_for_a_cluster_that_runs_on(cluster: Cluster) -> None:
     assert done.seen.api_gap == 0, done.seen.table()
     new = the_token(cluster)
     assert new != old
-    assert healthy(cluster)
+    assert cluster.is_whole(*NAMES)
     assert all(cluster.processes()[name] != processes[name] for name in NAMES)
 
     kept = former_tokens(cluster)
@@ -94,11 +89,11 @@ def kill_then_converge(cluster: Cluster, seed: int) -> None:
         refused = playbook.run("hearth.cluster.cluster")
         assert refused.status != 0
         assert "hearth.cluster.rotate_token" in refused.output
-    assert begun or eventually(lambda: healthy(cluster))
+    assert begun or eventually(lambda: cluster.is_whole(*NAMES))
     run = playbook.run("hearth.cluster.rotate_token")
     assert run.status == 0, f"seed {seed}, killed after {seconds:.1f} s\n{run.output[-6000:]}"
     assert the_token(cluster) != old
-    assert healthy(cluster)
+    assert cluster.is_whole(*NAMES)
 
 
 def test_a_rotation_that_is_killed_is_finished_by_the_next_run(cluster: Cluster) -> None:
@@ -163,7 +158,7 @@ def test_the_certificates_of_one_node_are_renewed(cluster: Cluster) -> None:
     after = {name: certificate(cluster, name) for name in NAMES}
     assert {name for name in NAMES if before[name] != after[name]} == {"pi1"}
     assert {name for name in NAMES if processes[name] != cluster.processes()[name]} == {"pi1"}
-    assert healthy(cluster)
+    assert cluster.is_whole(*NAMES)
     assert playbook.run("hearth.cluster.cluster").changes == (), "the kubeconfig is that of a server of now"
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import need
 from tests.e2e.drill import killed
 from tests.lab import builds, images, playbook, releases, requirements
-from tests.lab.cluster import Cluster, eventually, psql
+from tests.lab.cluster import DATABASE_DUMP, Cluster, eventually, psql
 from tests.lab.lab import Lab
 from tests.lab.playbook import Run
 from tests.lab.progress import Progress
@@ -25,13 +25,6 @@ INSTANCE = "sqlitebackup"
 HOSTS = ("-e", "hearth_cluster=pi1:pi2", "-e", "hearth_servers=pi1")
 PASSPHRASE = "only for this test: another long one"
 TEXT = "written by a pod, and kept"
-DUMP = {
-    "name": "postgresql",
-    "namespace": "postgresql",
-    "pod": "postgresql-0",
-    "command": ["pg_dumpall", "--username=postgres", "--clean", "--if-exists"],
-    "restore": ["psql", "--username=postgres", "--quiet"],
-}
 NOTES: list[dict[str, Any]] = [
     {
         "apiVersion": "v1",
@@ -129,7 +122,7 @@ def taken(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Taken:
     wishes = {
         "backup_directory": str(desk / "backups"),
         "backup_passphrase": PASSPHRASE,
-        "backup_commands": [DUMP],
+        "backup_commands": [DATABASE_DUMP],
         "backup_volumes": [{"namespace": "default", "claim": "notes"}],
     }
     (desk / "wishes.json").write_text(json.dumps(wishes))

@@ -17,6 +17,14 @@ from tests.lab.errors import LabError
 from tests.lab.lab import Lab
 from tests.lab.machine import Machine
 
+# How a backup takes the demo's database along: an entry of backup_commands.
+DATABASE_DUMP = {
+    "name": "postgresql",
+    "namespace": "postgresql",
+    "pod": "postgresql-0",
+    "command": ["pg_dumpall", "--username=postgres", "--clean", "--if-exists"],
+    "restore": ["psql", "--username=postgres", "--quiet"],
+}
 PROCESSES = "systemctl show --value -p MainPID -p ExecMainStartTimestampMonotonic k3s.service k3s-agent.service"
 
 
@@ -45,6 +53,11 @@ class Cluster:
             node["metadata"]["name"]: {item["type"]: item["status"] for item in node["status"]["conditions"]}
             for node in self.get("nodes")["items"]
         }
+
+    def is_whole(self, *names: str) -> bool:
+        """Whether these are the nodes, each Ready and a voter of etcd."""
+        seen = self.conditions()
+        return set(seen) == set(names) and all(each["Ready"] == each["EtcdIsVoter"] == "True" for each in seen.values())
 
     def processes(self) -> dict[str, str]:
         """What identifies the running k3s of each machine: its main process and when that started."""
