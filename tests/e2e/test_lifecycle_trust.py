@@ -68,8 +68,6 @@ def test_another_token_for_a_cluster_that_runs_on(cluster: Cluster) -> None:
         assert {machine.name: found_on(machine, secret) for machine in cluster.lab.machines()} == dict.fromkeys(
             NAMES, ""
         )
-    # A server that is slow to answer just after its restart costs the first run another kubeconfig.
-    print("first run afterwards:", playbook.run("hearth.cluster.cluster").changes)
     assert playbook.run("hearth.cluster.cluster").changes == ()
 
 
