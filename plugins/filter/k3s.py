@@ -14,7 +14,8 @@ from ..module_utils._k3s.config import config_problems
 from ..module_utils._k3s.formation import Formation, formation
 from ..module_utils._k3s.machines import Machine, host_of, server_url
 from ..module_utils._k3s.node_plan import NodePlan, Wishes, plan_node, service_need
-from ..module_utils._k3s.preflight import fleet_problems, machine_problems, restart_problems, same_machine
+from ..module_utils._k3s.preflight import fleet_problems, machine_problems, same_machine
+from ..module_utils._k3s.renewal import plan_renewal
 from ..module_utils._k3s.rotation import begun, plan_rotation
 from ..module_utils._k3s.skew import version_problems
 from ..module_utils._k3s.spelling import misspelt
@@ -98,6 +99,11 @@ def k3s_rotation(records: Records, names: Sequence[str]) -> dict[str, Any]:
     return plan_rotation(records, names).as_dict()
 
 
+def k3s_renewal(records: Records, names: Sequence[str], renewed: Sequence[str]) -> dict[str, Any]:
+    """New certificates for some machines, decided from the looks at all of them."""
+    return plan_renewal(records, names, renewed).as_dict()
+
+
 def k3s_rotation_begun(records: Records) -> list[str]:
     """The servers on which a change of the token has been begun and not ended."""
     return begun(records)
@@ -148,7 +154,7 @@ class FilterModule:
             "k3s_hosts": k3s_hosts,
             "k3s_plan": k3s_plan,
             "k3s_problems": k3s_problems,
-            "k3s_restart_problems": restart_problems,
+            "k3s_renewal": k3s_renewal,
             "k3s_rotation": k3s_rotation,
             "k3s_rotation_begun": k3s_rotation_begun,
             "k3s_secret_config": k3s_secret_config,

@@ -149,6 +149,7 @@ def test_the_certificates_of_one_node_are_renewed(cluster: Cluster) -> None:
     assert "k3s is stopped on pi1" in told.output
     assert cluster.processes() == processes
 
+    killed("certificates", "-e", "renew=true", "-e", "node=pi1", after=random.uniform(3, 15))
     done = drill(cluster, "certificates", "-e", "renew=true", "-e", "node=pi1", rolling=True)
     assert done.run.status == 0, done.run.output[-6000:]
     assert done.seen.failed_requests == 0, done.seen.table()

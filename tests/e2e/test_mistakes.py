@@ -18,6 +18,8 @@ from tests.lab.playbook import Run
 
 pytestmark = pytest.mark.lab
 
+AHEAD = "/opt/ahead"  # of the time
+
 
 @pytest.fixture
 def untouched(cluster: Cluster) -> Iterator[Cluster]:
@@ -95,6 +97,23 @@ def test_a_wrong_sudo_password(untouched: Cluster) -> None:
         assert "wrong-password-of-a-test" not in run.output
     finally:
         machine.ssh("sudo userdel --remove lodger", check=False)
+
+
+def test_a_clock_that_is_wrong(untouched: Cluster, tmp_path: Path) -> None:
+    """Machines of the lab have the clock of their host, so it is Python's idea of the time that is two hours ahead."""
+    machine = untouched.lab.machine("pi2")
+    machine.ssh(
+        f"sudo mkdir -p {AHEAD}; echo 'import time; now = time.time; time.time = lambda: now() + 7200'"
+        f" | sudo tee {AHEAD}/usercustomize.py > /dev/null;"
+        f" printf '#!/bin/sh\nPYTHONPATH={AHEAD} exec /usr/bin/python3 \"$@\"\n' | sudo tee {AHEAD}/python > /dev/null;"
+        f" sudo chmod 755 {AHEAD}/python"
+    )
+    text = f"k3s_server:\n  hosts:\n    pi2:\n      ansible_python_interpreter: {AHEAD}/python\n"
+    try:
+        run = site(more=inventory(tmp_path / "more.yml", text))
+        refused(run, "the clock of pi2 is 7200 seconds ahead of that of", "timesync-status")
+    finally:
+        machine.ssh(f"sudo rm -r {AHEAD}")
 
 
 def packages(*listed: dict[str, Any]) -> Run:

@@ -40,24 +40,6 @@ def machine_problems(record: Record, token_given: bool, *, token_may_change: boo
     return [f"{record['name']}: {problem}" for problem in checks if problem]
 
 
-def restart_problems(records: Sequence[Record]) -> list[str]:
-    """Return one sentence for each reason not to restart a server now: the others must be able to go on without it.
-
-    Agents that answer may ail: no server needs them, and they are mended when their turn comes.
-    """
-    servers = [record for record in records if record["role"] == "server"]
-    down = [record["name"] for record in servers if not record["probe"]["k3s"]["api"]["ready"]]
-    nodes = {node["name"]: node for record in servers for node in record["probe"]["k3s"]["api"]["nodes"]}
-    agents = {record["node_name"] for record in records if record["role"] == "agent"}
-    ailing = [node["name"] for node in nodes.values() if node["etcd_voter"] is False or not node["ready"]]
-    ailing = [name for name in ailing if name not in agents]
-    mend = "mend that first, for each server is away while it restarts"
-    return [
-        *([f"k3s does not run on {listed(down)}: {mend}"] if down else []),
-        *([f"{listed(ailing)} must be Ready, and a server must vote in etcd: {mend}"] if ailing else []),
-    ]
-
-
 def memory_cgroup_problem(host: Mapping[str, Any]) -> str:
     """Say what to do about a kernel that does not account for memory."""
     if host["memory_cgroup"]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from .machines import Machine, listed
 from .node_plan import service_need
-from .preflight import restart_problems
+from .wellbeing import ailing_servers, health_problems
 
 Record = Mapping[str, Any]
 
@@ -66,7 +66,7 @@ def plan_rotation(records: Sequence[Record], names: Sequence[str]) -> Rotation:
     """
     left = begun(records)
     ordered = sorted(records, key=_turn)
-    problems = [*_unseen(records, names), *([] if left else restart_problems(records))]
+    problems = [*_unseen(records, names), *([] if left else health_problems(ailing_servers(records), ()))]
     known = _is_known(records)
     told = "" if known else _teller(ordered)
     if not (known or told or problems):

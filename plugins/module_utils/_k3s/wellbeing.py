@@ -20,6 +20,16 @@ def ailments(records: Sequence[Record], names: Sequence[str]) -> dict[str, str]:
     return found | {name: wrong for name, wrong in strangers.items() if wrong}
 
 
+def ailing_servers(records: Sequence[Record]) -> dict[str, str]:
+    """The ailments that speak against the restart of a server, while which the others must be able to go on.
+
+    Agents that answer may ail: no server needs them, and they are mended when their turn comes.
+    """
+    agents = {record["name"] for record in records if record["role"] == "agent"}
+    ailing = ailments(records, [record["name"] for record in records])
+    return {name: wrong for name, wrong in ailing.items() if name not in agents}
+
+
 def nodes_of(records: Sequence[Record]) -> dict[str, Mapping[str, Any]]:
     """All nodes by name, as the first server lists them whose API answers."""
     lists = (record["probe"]["k3s"]["api"]["nodes"] for record in records)

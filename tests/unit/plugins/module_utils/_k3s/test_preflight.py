@@ -9,7 +9,6 @@ import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._k3s.preflight import (
     fleet_problems,
     machine_problems,
-    restart_problems,
     same_machine,
 )
 
@@ -89,38 +88,3 @@ def test_no_token_given_is_no_other_token() -> None:
 @pytest.mark.parametrize("difference", [{"token_matches": False}, {"token_changes": True}])
 def test_whoever_changes_the_token_may_find_another_one(difference: dict[str, Any]) -> None:
     assert machine_problems(record("pi1", k3s=difference), token_given=True, token_may_change=True) == []
-
-
-def server(name: str, *, ready: bool = True, **node: Any) -> Any:
-    nodes = [{"name": "pi2", "ready": True, "etcd_voter": True, **node}]
-    return record(name, k3s={"api": {"ready": ready, "nodes": nodes if ready else []}})
-
-
-def test_a_healthy_cluster_can_do_without_one_server() -> None:
-    assert restart_problems([server("pi1"), server("pi2")]) == []
-
-
-@pytest.mark.parametrize(
-    ("records", "words"),
-    [
-        ([server("pi1"), server("pi2", ready=False)], ["k3s does not run on pi2"]),
-        ([server("pi1", ready=True, etcd_voter=False)], ["pi2", "vote in etcd"]),
-        (
-            [
-                record(
-                    "pi1", k3s={"api": {"ready": True, "nodes": [{"name": "pi9", "ready": False, "etcd_voter": True}]}}
-                )
-            ],
-            ["pi9"],
-        ),
-    ],
-)
-def test_what_keeps_a_server_from_being_restarted(records: list[Any], words: list[str]) -> None:
-    (problem,) = restart_problems(records)
-    assert all(word in problem for word in [*words, "mend that first"])
-
-
-def test_an_agent_that_ails_keeps_nobody() -> None:
-    ailing = {"name": "pi4", "ready": False, "etcd_voter": None}
-    one = record("pi1", k3s={"api": {"ready": True, "nodes": [ailing]}})
-    assert restart_problems([one, record("pi4", role="agent", k3s={"api": {"ready": False, "nodes": []}})]) == []

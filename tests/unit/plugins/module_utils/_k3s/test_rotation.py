@@ -14,7 +14,16 @@ WRITTEN = 1000.0
 
 
 def node(name: str, **differences: Any) -> dict[str, Any]:
-    return {"name": name, "ready": True, "etcd_voter": True, "address": "", "out_of_service": False, **differences}
+    return {
+        "name": name,
+        "ready": True,
+        "ready_message": "",
+        "etcd_voter": True,
+        "etcd_message": "",
+        "address": "",
+        "out_of_service": False,
+        **differences,
+    }
 
 
 NODES = [node(name) for name in THREE]
@@ -123,13 +132,13 @@ def test_a_server_that_the_change_has_stopped_comes_first() -> None:
     ("records", "words"),
     [
         ([record("pi1", nodes=NODES[:2]), record("pi2", nodes=NODES[:2])], ["pi3", "did not answer", "--limit"]),
-        ([record("pi1"), record("pi2"), record("pi3", live=False)], ["pi3", "k3s does not run"]),
+        ([record("pi1"), record("pi2"), record("pi3", live=False)], ["pi3", "runs no k3s"]),
         (
             [record("pi1", nodes=[*NODES, node("pi9")]), record("pi2"), record("pi3")],
             ["pi9", "add it to the inventory"],
         ),
         ([record(name, nodes=[node("pi2", ready=False)]) for name in THREE], ["pi2", "Ready"]),
-        ([record(name, nodes=[node("pi1", etcd_voter=False)]) for name in THREE], ["pi1", "vote"]),
+        ([record(name, nodes=[node("pi1", etcd_voter=False)]) for name in THREE], ["pi1", "not a voting member"]),
         (
             [record("pi1", live=False, begun=True), *(record(name, live=False) for name in THREE[1:])],
             ["no server runs"],

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cluster that lives is taken off its machines: only with its name, to the end, and the operator keeps his files."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import pytest
+
+from tests.e2e.drill import killed, kubeconfig_of
+from tests.e2e.test_lifecycle_nodes import TRACES
+from tests.lab import playbook
+from tests.lab.cluster import Cluster
+
+pytestmark = pytest.mark.lab
+
+CONFIRMED = ("-e", "confirm=lab")
+KEPT = "/var/lib/hearth/backups/kept"
+
+
+def test_a_cluster_goes_with_all_it_holds_and_the_operators_files_stay(cluster: Cluster) -> None:
+    before, kubeconfig = cluster.processes(), kubeconfig_of(cluster.lab)
+    access = kubeconfig.read_text()
+    cluster.lab.machine("pi2").ssh(f"sudo mkdir -p {KEPT}")
+    told = playbook.run("hearth.cluster.reset", "--check")
+    assert told.status == 0, told.output[-6000:]
+    assert "removed from pi1, pi2, pi3" in " ".join(told.output.split())
+    for word in ((), ("-e", "confirm=home")):
+        refused = playbook.run("hearth.cluster.reset", *word)
+        assert refused.status != 0
+        assert "Nothing was changed: the cluster is called lab" in " ".join(refused.output.split())
+    assert cluster.processes() == before
+
+    seed = int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6))
+    after = random.Random(seed).uniform(2, 12)
+    print(f"seed {seed}: killed after {after:.1f} s")
+    killed("reset", *CONFIRMED, after=after)
+    run = playbook.run("hearth.cluster.reset", *CONFIRMED)
+    assert run.status == 0, f"seed {seed}, killed after {after:.1f} s\n{run.output[-6000:]}"
+    for machine in cluster.lab.machines():
+        assert machine.ssh(TRACES, check=False).stdout == "", machine.name
+        assert machine.ssh("sudo iptables-save", check=False).stdout.count("KUBE-") == 0, machine.name
+        assert machine.ssh("systemctl list-timers --all 'hearth-*' --no-legend").stdout == "", machine.name
+    assert cluster.lab.machine("pi2").ssh(f"sudo test -d {KEPT}", check=False).returncode == 0
+    assert kubeconfig.read_text() == access
+    again = playbook.run("hearth.cluster.reset", *CONFIRMED)
+    assert (again.status, again.changes) == (0, ()), again.output[-6000:]
