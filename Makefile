@@ -58,10 +58,10 @@ apiserver-test: setup  ## Packages against a real API server with simulated node
 	$(BIN)/python -m pytest -q tests/apiserver
 
 machine-test: setup  ## Cards, boot files, operating systems and a lost server, on one or two booted machines at a time: root
-	$(BIN)/python -m pytest -q $(addprefix tests/e2e/test_,images.py arm64.py boot_config.py first_boot.py provision.py sqlite_backup.py)
+	$(BIN)/python -m pytest -q --durations=15 $(addprefix tests/e2e/test_,images.py arm64.py boot_config.py first_boot.py provision.py sqlite_backup.py)
 
 cluster-test: setup  ## The lab, and the life of a cluster on its three machines, from the demo on: root
-	$(BIN)/python -m pytest -q $(addprefix tests/e2e/test_,lab.py demo.py installed.py secrets.py mistakes.py lifecycle_*.py first_install.py)
+	$(BIN)/python -m pytest -q --durations=30 $(addprefix tests/e2e/test_,lab.py demo.py installed.py secrets.py mistakes.py lifecycle_*.py reset.py first_install.py)
 
 molecule: setup  ## Layouts of a cluster, each from blank machines: root
 	molecule test -s sqlite_and_agents

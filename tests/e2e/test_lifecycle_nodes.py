@@ -27,25 +27,27 @@ LONGEST = {"remove_node": 30.0, "add_node": 45.0, "replace_node": 45.0}  # secon
 TRACES = "ls -d /etc/rancher/* /var/lib/rancher/k3s /var/lib/kubelet /run/k3s /usr/local/bin/k3s; pgrep containerd-shim"
 
 
-@pytest.fixture(scope="module")
-def database(cluster: Cluster) -> Iterator[str]:
-    """The node on which the database lies, and stays; a row that was stored before is there afterwards."""
+@pytest.fixture(scope="module", autouse=True)
+def a_row_that_stays(cluster: Cluster) -> Iterator[None]:
+    """A row that was stored before is there afterwards."""
     psql(cluster, "create table if not exists life (word text); insert into life values ('goes on')")
-    pod = cluster.get("pod", "-n", "postgresql", "postgresql-0")
-    yield pod["spec"]["nodeName"]
+    yield
     assert "goes on" in psql(cluster, "select word from life").splitlines()
 
 
-@pytest.fixture(scope="module")
-def leaver(database: str) -> str:
-    """The node that is removed and added; the last of those without the database."""
-    return [name for name in ALL if name != database][1]
+def with_database(cluster: Cluster) -> str:
+    return str(cluster.get("pod", "-n", "postgresql", "postgresql-0")["spec"]["nodeName"])
+
+
+def without_database(cluster: Cluster) -> list[str]:
+    """The two nodes of which the machine may go with all that is on it."""
+    return [name for name in ALL if name != with_database(cluster)]
 
 
 @pytest.fixture(scope="module")
-def replaced(database: str) -> str:
-    """The node whose machine is replaced. It may be the one that the controller's kubeconfig names."""
-    return next(name for name in ALL if name != database)
+def leaver(cluster: Cluster) -> str:
+    """The node that is removed and added: the one with the database, which moves."""
+    return with_database(cluster)
 
 
 def run(name: str, *arguments: str) -> Run:
@@ -90,25 +92,27 @@ def test_a_name_that_another_machine_has_is_refused(cluster: Cluster, leaver: st
     refused(done, f"a node named {other} is alive in the cluster", address)
 
 
-def test_a_node_with_the_only_copy_of_a_volume_stays(cluster: Cluster, database: str) -> None:
-    done = playbook.run("hearth.cluster.remove_node", "-e", f"node={database}")
-    refused(done, "postgresql/data-postgresql-0", "delete_volumes=true")
+def test_a_node_with_the_only_copy_of_a_volume_stays(cluster: Cluster, leaver: str) -> None:
+    done = playbook.run("hearth.cluster.remove_node", "-e", f"node={leaver}")
+    refused(done, "postgresql/data-postgresql-0", "move_volumes=true", "delete_volumes=true")
     healthy(cluster, *ALL)
 
 
-def test_a_server_is_removed_unnoticed(cluster: Cluster, leaver: str) -> None:
-    told = run("remove_node", "-e", f"node={leaver}", "--check")
+def test_a_server_is_removed_unnoticed_and_the_database_moves(cluster: Cluster, leaver: str) -> None:
+    words = ("-e", f"node={leaver}", "-e", "move_volumes=true")
+    told = run("remove_node", *words, "--check")
     assert "a snapshot of etcd is kept" in told.output
     assert told.changed > 0
     healthy(cluster, *ALL)
 
-    done = drill(cluster, "remove_node", "-e", f"node={leaver}", away=[leaver])
+    done = drill(cluster, "remove_node", *words, away=[leaver])
     unnoticed(done)
     assert f"take {leaver} out of the inventory" in done.run.output
     healthy(cluster, *(name for name in ALL if name != leaver))
     assert cluster.lab.machine(leaver).ssh(TRACES, check=False).stdout == ""
     assert cluster.lab.machine(leaver).ssh("sudo iptables-save", check=False).stdout.count("KUBE-") == 0
-    assert run("remove_node", "-e", f"node={leaver}").changes == ()
+    assert "goes on" in psql(cluster, "select word from life").splitlines()
+    assert run("remove_node", *words).changes == ()
 
 
 def test_a_blank_machine_is_added_unnoticed(cluster: Cluster, leaver: str) -> None:
@@ -129,7 +133,8 @@ def test_a_blank_machine_is_added_unnoticed(cluster: Cluster, leaver: str) -> No
     assert run("add_node", "-e", f"node={leaver}").changes == ()
 
 
-def test_a_new_machine_takes_the_place_of_an_old_one_unnoticed(cluster: Cluster, replaced: str) -> None:
+def test_a_new_machine_takes_the_place_of_an_old_one_unnoticed(cluster: Cluster) -> None:
+    replaced = without_database(cluster)[0]  # it may be the one that the controller's kubeconfig names
     cluster.kubectl("label", "node", replaced, "disk=ssd")
     cluster.kubectl("taint", "node", replaced, "room=attic:PreferNoSchedule")
     before = cluster.get("node", replaced)
@@ -158,8 +163,9 @@ def added(cluster: Cluster, name: str) -> None:
     healthy(cluster, *ALL)
 
 
-def killed_in_each(cluster: Cluster, leaver: str, replaced: str, seed: int) -> None:
+def killed_in_each(cluster: Cluster, seed: int) -> None:
     """Every playbook is killed somewhere, and run again."""
+    replaced, leaver = without_database(cluster)
     generator = random.Random(seed)
     moments = {name: generator.uniform(1, longest) for name, longest in LONGEST.items()}
     print(f"seed {seed}: killed after {moments}")
@@ -174,11 +180,11 @@ def killed_in_each(cluster: Cluster, leaver: str, replaced: str, seed: int) -> N
     healthy(cluster, *ALL)
 
 
-def test_killed_playbooks_are_finished_by_the_next_run(cluster: Cluster, leaver: str, replaced: str) -> None:
-    killed_in_each(cluster, leaver, replaced, int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)))
+def test_killed_playbooks_are_finished_by_the_next_run(cluster: Cluster) -> None:
+    killed_in_each(cluster, int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)))
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(10))
-def test_playbooks_killed_at_any_moment(cluster: Cluster, leaver: str, replaced: str, turn: int) -> None:
-    killed_in_each(cluster, leaver, replaced, int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)) + turn)
+def test_playbooks_killed_at_any_moment(cluster: Cluster, turn: int) -> None:
+    killed_in_each(cluster, int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)) + turn)
