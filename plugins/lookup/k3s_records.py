@@ -22,6 +22,12 @@ options:
     description: The kubeconfig file on the controller.
     type: path
     required: true
+  token:
+    description:
+      - The token that the cluster should have. Each server is asked whether it knows it, and its record says so.
+      - Empty means that nobody is asked.
+    type: str
+    default: ""
 seealso:
   - plugin: hearth.cluster.k3s_hosts
     plugin_type: filter
@@ -48,20 +54,22 @@ from ansible.plugins.lookup import LookupBase
 
 from ..module_utils._errors import HearthError
 from ..module_utils._k3s.seen import record_of
+from ..module_utils._k3s.token import Token
 from ..module_utils._kube.server.client import Access, connect, credentials_of
 from ..module_utils._kube.server.finding import answering
+from ..plugin_utils._supervisor import opens
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible comes without types
     def run(self, terms: list[dict[str, Any]], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            return seen(Access(self.get_option("kubeconfig")), terms)
+            return seen(Access(self.get_option("kubeconfig")), terms, self.get_option("token"))
         except HearthError:
             return []
 
 
-def seen(access: Access, hosts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def seen(access: Access, hosts: list[dict[str, Any]], token: str = "") -> list[dict[str, Any]]:
     live = answering(access, [host["url"] for host in hosts])
     if not live:
         return []
@@ -69,7 +77,13 @@ def seen(access: Access, hosts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     nodes = connect(through).json("GET", "/api/v1/nodes", doing="list the nodes")["items"]
     known = credentials_of(through)
     records = (
-        record_of(host, nodes, authority=known.authority, certificate=known.certificate)
+        record_of(
+            host,
+            nodes,
+            authority=known.authority,
+            certificate=known.certificate,
+            token_matches=opens(known.at(host["url"]), Token.parse(token)) if token else None,
+        )
         for host in hosts
         if host["url"] in live
     )

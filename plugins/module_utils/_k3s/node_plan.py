@@ -24,11 +24,15 @@ class Wishes:
     datastore_endpoint: str = field(default="", repr=False)
     data_dir: str = DATA_DIR
     port: int = 6443
+    token_given: bool = False  # and known to be the cluster's, if there is one
 
 
 @dataclass(frozen=True, slots=True)
 class NodePlan:
-    """The decisions for one machine; ``token_from`` is a live server's name, or ``new`` for a cluster's first token."""
+    """The decisions for one machine.
+
+    ``token_from`` is a live server's name, ``given`` for the inventory's token, or ``new`` for a cluster's first one.
+    """
 
     config: dict[str, Any]
     secret_config: dict[str, Any] = field(repr=False)
@@ -67,7 +71,7 @@ def plan_node(
         config=config,
         secret_config=secret,
         joins=joins,
-        token_from=_token_from(me, others, formed),
+        token_from=_token_from(me, others, formed, wishes),
         replaces_node=old_node is not None,
         returns=_was_left_out(me, servers_among(machines, names)),
         via=others[0].name if others else "",
@@ -126,7 +130,7 @@ def _join_url(me: Machine, others: Sequence[Machine], wishes: Wishes) -> str:
     return live[0] if live else ""
 
 
-def _token_from(me: Machine, others: Sequence[Machine], formed: Formation) -> str:
+def _token_from(me: Machine, others: Sequence[Machine], formed: Formation, wishes: Wishes) -> str:
     """Whose token this machine must be given; nothing where it has a right one already."""
     if me.token_file and (not me.token_cluster or me.token_cluster == formed.cluster or not formed.cluster):
         return ""
@@ -135,7 +139,7 @@ def _token_from(me: Machine, others: Sequence[Machine], formed: Formation) -> st
     if me.name == formed.founder:
         return "new"
     if others:
-        return others[0].name
+        return "given" if wishes.token_given else others[0].name
     return me.name if me.holds_data else ""
 
 

@@ -28,11 +28,17 @@ def cluster_of(authority: str) -> str:
 
 
 def record_of(
-    host: Mapping[str, Any], nodes: Sequence[dict[str, Any]], *, authority: str, certificate: str
+    host: Mapping[str, Any],
+    nodes: Sequence[dict[str, Any]],
+    *,
+    authority: str,
+    certificate: str,
+    token_matches: bool | None = None,
 ) -> dict[str, Any] | None:
     """The record of one live server among the Node objects; nothing where none of them is surely this host.
 
-    ``authority`` and ``certificate`` are those of the kubeconfig with which the server let us in.
+    ``authority`` and ``certificate`` are those of the kubeconfig with which the server let us in; ``token_matches``
+    is what the server said to the token of the inventory, if it was asked.
     """
     node = next((one for one in nodes if _is_of(host, one)), None)
     if node is None or _CONTROL_PLANE not in node["metadata"].get("labels", {}):
@@ -45,7 +51,11 @@ def record_of(
         "problems": [],
         "probe": {
             "host": _host(node),
-            "k3s": {**_k3s(node, nodes, cluster_of(authority)), "kubeconfig_digest": _digest(authority, certificate)},
+            "k3s": {
+                **_k3s(node, nodes, cluster_of(authority)),
+                "kubeconfig_digest": _digest(authority, certificate),
+                "token_matches": token_matches,
+            },
         },
     }
 
@@ -84,7 +94,6 @@ def _k3s(node: Mapping[str, Any], nodes: Sequence[dict[str, Any]], cluster: str)
         "cluster": cluster,
         "node_password": True,
         "token_file": {"present": True, "cluster": cluster},
-        "token_matches": None,
         "token_changes": False,
         "api": {"ready": True, "nodes": [summary(one) for one in nodes]},
     }

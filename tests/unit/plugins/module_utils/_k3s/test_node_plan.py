@@ -118,6 +118,11 @@ def test_nothing_is_joined_before_there_is_something_to_join() -> None:
     assert "pi2 and pi3 holds the cluster's data" in planned.problems[0]
 
 
+def test_the_token_of_the_inventory_spares_a_look_at_a_server() -> None:
+    machines = [member("pi1"), agent("pi4", token_file=False, running=False)]
+    assert plan("pi4", machines, token_given=True).token_from == "given"
+
+
 def test_a_token_of_another_cluster_is_replaced() -> None:
     machines = [member("pi1"), agent("pi4", token_cluster=ANOTHER_CLUSTER, running=False)]
     assert plan("pi4", machines).token_from == "pi1"
