@@ -9,7 +9,7 @@ LAB := $(BIN)/python -m tests.lab
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test lint sanity sanity-newest unit unit-newest go-test apiserver-test machine-test cluster-test molecule soak bench \
+.PHONY: help setup demo test lint sanity sanity-newest unit unit-newest go-test apiserver-test older-release machine-test cluster-test molecule soak bench \
 	lab lab-down collection lock clean
 .DEFAULT_GOAL := help
 
@@ -56,6 +56,9 @@ go-test: setup  ## Unit tests of the double of k3s
 
 apiserver-test: setup  ## Packages against a real API server with simulated nodes: no root
 	$(BIN)/python -m pytest -q tests/apiserver
+
+older-release: setup  ## Build the version of k3s that the lab's cluster is upgraded from, unless the cache has it
+	$(LAB) build --only k3s-v1.35.4+k3s1
 
 machine-test: setup  ## Cards, boot files, operating systems and a lost server, on one or two booted machines at a time: root
 	$(BIN)/python -m pytest -q --durations=15 $(addprefix tests/e2e/test_,images.py arm64.py boot_config.py first_boot.py provision.py sqlite_backup.py)

@@ -65,6 +65,7 @@ GIVING_WAY = (
     Stage("sanity-newest", no_second_python, optional=True),
     Stage("go-test", lacking(requirements.GO)),
     Stage("apiserver-test", lacking(requirements.GO)),
+    Stage("older-release", lacking(requirements.GO)),
     Stage("machine-test", lacking(requirements.GO + requirements.MACHINES)),
 )
 ON_CLUSTERS = (

@@ -20,7 +20,7 @@ from tests.lab.lab import Lab
 from tests.lab.machine import Machine
 from tests.lab.playbook import Run
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = pytest.mark.lab
 
 NEW, OLD = K3S_VERSIONS
 ALL = ("pi1", "pi2", "pi3")
@@ -118,11 +118,13 @@ def seed() -> int:
     return int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("turn", range(10))
 def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(old_cluster: Cluster, turn: int) -> None:
     finish_after_a_kill(old_cluster, seed() + turn, longest=LONGEST)
 
 
+@pytest.mark.soak
 def test_a_server_that_does_not_come_back_ends_the_upgrade_and_the_next_run_goes_on(old_cluster: Cluster) -> None:
     machine = old_cluster.lab.machine("pi2")
     machine.ssh(f"sudo mkdir -p $(dirname {BROKEN}); echo 'data-dir: /dev/null/k3s' | sudo tee {BROKEN} > /dev/null")
@@ -140,6 +142,7 @@ def test_a_server_that_does_not_come_back_ends_the_upgrade_and_the_next_run_goes
     converged(old_cluster)
 
 
+@pytest.mark.soak
 def test_a_power_cut_in_the_middle_of_a_nodes_upgrade(old_cluster: Cluster) -> None:
     killed("upgrade_k3s", *TO_NEW, after=45)
     machine = old_cluster.lab.machine("pi1")
