@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ import pytest
 
 from tests.bench import row
 from tests.bench.lifecycle import DRILLS
-from tests.e2e.drill import drill
+from tests.e2e.drill import drill, killed
 from tests.lab import playbook
 from tests.lab.cluster import DATABASE_DUMP, Cluster, eventually, http_status, psql
 from tests.lab.lab import Lab
@@ -175,6 +178,26 @@ def as_it_was(backup: Backup, cluster: Cluster, run: Run) -> None:
         assert machine.ssh("sudo test -e /var/lib/hearth/restore", check=False).returncode != 0
     assert backup.token not in run.output
     assert PASSPHRASE not in run.output
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("turn", range(10))
+def test_a_backup_and_a_restore_may_be_killed_at_any_moment(
+    backup: Backup, cluster: Cluster, tmp_path: Path, turn: int
+) -> None:
+    seed = int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)) + turn
+    generator = random.Random(seed)
+    early, late = generator.uniform(1, 18), generator.uniform(3, 150)
+    print(f"seed {seed}: backup killed after {early:.1f} s, restore after {late:.1f} s")
+    taking = ("-e", f"@{backup.variables}", "-e", f"backup_directory={tmp_path}")
+    killed("backup", *taking, after=early)
+    again = playbook.run("hearth.cluster.backup", *taking)
+    assert again.status == 0, again.output[-6000:]
+    newest = max(path for path in tmp_path.iterdir() if path.suffix != ".part")
+    killed("restore", "-e", f"from={newest}", "-e", f"@{backup.variables}", "-e", "overwrite=lab", after=late)
+    for machine in cluster.lab.machines():
+        machine.wait_ready()  # it may be on its way down or up
+    as_it_was(backup, cluster, restore(newest, backup, "-e", "overwrite=lab"))
 
 
 def test_the_restored_cluster_is_the_one_that_the_inventory_describes(backup: Backup) -> None:

@@ -161,6 +161,22 @@ def test_the_certificates_of_one_node_are_renewed(cluster: Cluster) -> None:
     assert playbook.run("hearth.cluster.cluster").changes == (), "the kubeconfig is that of a server of now"
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("turn", range(10))
+def test_a_renewal_may_be_killed_at_any_moment(cluster: Cluster, turn: int) -> None:
+    """Of all three nodes: whichever the killed run has stopped comes first."""
+    seed = int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)) + turn
+    after = random.Random(seed).uniform(3, 70)
+    before = {name: certificate(cluster, name) for name in NAMES}
+    print(f"seed {seed}: killed after {after:.1f} s")
+    killed("certificates", "-e", "renew=true", after=after)
+    run = playbook.run("hearth.cluster.certificates", "-e", "renew=true")
+    assert run.status == 0, f"seed {seed}, killed after {after:.1f} s\n{run.output[-6000:]}"
+    assert all(certificate(cluster, name) != before[name] for name in NAMES)
+    assert cluster.is_whole(*NAMES)
+    assert playbook.run("hearth.cluster.cluster").changes == ()
+
+
 def test_a_node_that_there_is_not_is_refused(cluster: Cluster) -> None:
     run = playbook.run("hearth.cluster.certificates", "-e", "renew=true", "-e", "node=pi9")
     assert run.status != 0

@@ -33,7 +33,16 @@ def test_a_cluster_goes_with_all_it_holds_and_the_operators_files_stay(cluster: 
         assert "Nothing was changed: the cluster is called lab" in " ".join(refused.output.split())
     assert cluster.processes() == before
 
-    seed = int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6))
+    finish_after_a_kill(cluster, seed())
+    assert cluster.lab.machine("pi2").ssh(f"sudo test -d {KEPT}", check=False).returncode == 0
+    assert kubeconfig.read_text() == access
+
+
+def seed() -> int:
+    return int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6))
+
+
+def finish_after_a_kill(cluster: Cluster, seed: int) -> None:
     after = random.Random(seed).uniform(2, 12)
     print(f"seed {seed}: killed after {after:.1f} s")
     killed("reset", *CONFIRMED, after=after)
@@ -43,7 +52,12 @@ def test_a_cluster_goes_with_all_it_holds_and_the_operators_files_stay(cluster: 
         assert machine.ssh(TRACES, check=False).stdout == "", machine.name
         assert machine.ssh("sudo iptables-save", check=False).stdout.count("KUBE-") == 0, machine.name
         assert machine.ssh("systemctl list-timers --all 'hearth-*' --no-legend").stdout == "", machine.name
-    assert cluster.lab.machine("pi2").ssh(f"sudo test -d {KEPT}", check=False).returncode == 0
-    assert kubeconfig.read_text() == access
     again = playbook.run("hearth.cluster.reset", *CONFIRMED)
     assert (again.status, again.changes) == (0, ()), again.output[-6000:]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("turn", range(10))
+def test_a_reset_may_be_killed_at_any_moment(cluster: Cluster, turn: int) -> None:
+    assert playbook.run("hearth.cluster.site").status == 0
+    finish_after_a_kill(cluster, seed() + turn)
