@@ -111,7 +111,7 @@ def test_a_clock_that_is_wrong(untouched: Cluster, tmp_path: Path) -> None:
     text = f"k3s_server:\n  hosts:\n    pi2:\n      ansible_python_interpreter: {AHEAD}/python\n"
     try:
         run = site(more=inventory(tmp_path / "more.yml", text))
-        refused(run, "the clock of pi2 is 7200 seconds ahead of that of", "timesync-status")
+        refused(run, "the clock of pi2 is 72", "seconds ahead of that of", "timesync-status")
     finally:
         machine.ssh(f"sudo rm -r {AHEAD}")
 

@@ -143,7 +143,8 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(
         "quorum",
-        r"not enough started members|etcdserver: no leader|etcdserver: request timed out|lost leader",
+        r"not enough started members|etcdserver: no leader|etcdserver: request timed out|lost leader|"
+        r"failed to publish local member to cluster through raft",  # a member that started and found no majority
         "etcd has no majority: most of the servers must run before any of them can work; start the others, or, if they "
         "are lost for good, bring the cluster back from a backup: hearth.cluster.restore -e from=DIRECTORY",
         heals=True,

@@ -32,6 +32,7 @@ LINES = [
     ("learner", "this server has not yet been promoted from learner to voting member"),
     ("learner", "etcdserver: too many learner members in cluster"),
     ("quorum", "etcdserver: re-configuration failed due to not enough started members"),
+    ("quorum", '{"msg":"failed to publish local member to cluster through raft","error":"context deadline exceeded"}'),
     ("database", 'pq: password authentication failed for user "k3s"'),
     ("database_unreachable", "ERRO[1] Failed to ping database connection: dial tcp: connect: connection refused"),
     ("cgroup_v1", "kubelet is configured to not run on a host using cgroup v1"),
