@@ -69,7 +69,7 @@ def drill(
 
 
 def killed(name: str, *arguments: str, after: float) -> None:
-    """Run ``hearth.cluster.<name>`` and kill Ansible with all its workers after so many seconds."""
+    """Run ``hearth.cluster.<name>`` and kill Ansible after so many seconds; what a worker of it does then may go on."""
     with subprocess.Popen(
         playbook.command(f"hearth.cluster.{name}", *arguments),
         env=playbook.environment(),
