@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from dataclasses import replace
 
 from ..module_utils._k3s.token import Token
@@ -23,10 +22,9 @@ def opens(known: Credentials, token: Token) -> bool | None:
 
     ``known`` is the way to the server with the authority that it must prove itself by; who we are is left out of it.
     """
-    authorization = f"Basic {b64encode(f'server:{token.password}'.encode()).decode()}"
-    bearer = replace(known, certificate="", key="", headers=lambda: {"Authorization": authorization})
+    as_server = replace(known, certificate="", key="", headers=lambda: {"Authorization": token.authorization()})
     try:
-        answer = Connection(bearer, _SECONDS).answer(
+        answer = Connection(as_server, _SECONDS).answer(
             "GET", "/v1-k3s/readyz", doing="ask k3s whether it knows the token"
         )
     except UnreachableError:

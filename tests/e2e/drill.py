@@ -68,6 +68,11 @@ def drill(
     return Drill(run, seen)
 
 
+def new_seed() -> int:
+    """What decides about the moments of this run's kills; ``HEARTH_SEED`` repeats those of another run."""
+    return int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6))
+
+
 def killed(name: str, *arguments: str, after: float) -> None:
     """Run ``hearth.cluster.<name>`` and kill Ansible after so many seconds; what a worker of it does then may go on."""
     with subprocess.Popen(

@@ -10,7 +10,7 @@ import pytest
 from tests.lab import playbook, releases
 from tests.lab.availability import Availability
 from tests.lab.builds import K3S_VERSIONS
-from tests.lab.cluster import Cluster, eventually, psql
+from tests.lab.cluster import Cluster, eventually, node_of_database, psql
 from tests.lab.lab import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
@@ -78,7 +78,7 @@ def test_the_certificates_of_an_agent_are_renewed(agents: Cluster) -> None:
 
 
 def test_an_agent_is_removed_and_added(agents: Cluster) -> None:
-    holder = agents.get("pod", "-n", "postgresql", "postgresql-0")["spec"]["nodeName"]
+    holder = node_of_database(agents)
     leaver = next(name for name in NAMES[1:] if name != holder)
     run = playbook.run("hearth.cluster.remove_node", *LAYOUT, "-e", f"node={leaver}")
     assert run.status == 0, run.output[-6000:]

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import os
 import random
-import time
 
 import pytest
 
-from tests.e2e.drill import killed
+from tests.e2e.drill import killed, new_seed
 from tests.lab import playbook
 from tests.lab.cluster import Cluster, eventually, http_status
 from tests.lab.lab import Lab
@@ -49,10 +47,10 @@ def test_check_mode_on_blank_machines_and_a_killed_first_install(blank: Lab) -> 
     assert predicted.status == 0, predicted.output[-6000:]
     assert predicted.changed > 0
     assert all(machine.ssh("test -e /etc/rancher", check=False).returncode != 0 for machine in blank.machines())
-    check_then_kill_then_converge(blank, seed=int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)))
+    check_then_kill_then_converge(blank, seed=new_seed())
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(10))
 def test_a_first_install_killed_at_any_moment_is_finished_by_the_next_run(blank: Lab, turn: int) -> None:
-    check_then_kill_then_converge(blank, seed=int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)) + turn)
+    check_then_kill_then_converge(blank, seed=new_seed() + turn)

@@ -13,16 +13,12 @@ import pytest
 from tests.e2e.drill import drill, killed
 from tests.lab import playbook
 from tests.lab.availability import Availability
-from tests.lab.cluster import Cluster, eventually, psql
+from tests.lab.cluster import Cluster, eventually, node_of_database, psql
 
 pytestmark = pytest.mark.lab
 
 POD, CLAIM = "postgresql-0", "data-postgresql-0"
 MOVE = ("-e", "move_volumes=true")
-
-
-def node_of_database(cluster: Cluster) -> str:
-    return str(cluster.get("pod", "-n", "postgresql", POD)["spec"]["nodeName"])
 
 
 def directory_of_database(cluster: Cluster) -> str:

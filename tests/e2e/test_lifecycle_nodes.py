@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +13,11 @@ import pytest
 from tests.bench import row
 from tests.bench.lifecycle import DRILLS
 from tests.lab import playbook
-from tests.lab.cluster import Cluster, psql
+from tests.lab.cluster import Cluster, node_of_database, psql
+from tests.lab.machine import Machine
 from tests.lab.playbook import Run
 
-from .drill import Drill, drill, killed
+from .drill import Drill, drill, killed, new_seed
 
 pytestmark = pytest.mark.lab
 
@@ -35,19 +34,15 @@ def a_row_that_stays(cluster: Cluster) -> Iterator[None]:
     assert "goes on" in psql(cluster, "select word from life").splitlines()
 
 
-def with_database(cluster: Cluster) -> str:
-    return str(cluster.get("pod", "-n", "postgresql", "postgresql-0")["spec"]["nodeName"])
-
-
 def without_database(cluster: Cluster) -> list[str]:
     """The two nodes of which the machine may go with all that is on it."""
-    return [name for name in ALL if name != with_database(cluster)]
+    return [name for name in ALL if name != node_of_database(cluster)]
 
 
 @pytest.fixture(scope="module")
 def leaver(cluster: Cluster) -> str:
     """The node that is removed and added: the one with the database, which moves."""
-    return with_database(cluster)
+    return node_of_database(cluster)
 
 
 def run(name: str, *arguments: str) -> Run:
@@ -68,6 +63,12 @@ def healthy(cluster: Cluster, *names: str) -> None:
     assert sorted(conditions) == sorted(names)
     assert all(each["Ready"] == "True" and each["EtcdIsVoter"] == "True" for each in conditions.values()), conditions
     assert not any(node["spec"].get("unschedulable") for node in cluster.get("nodes")["items"])
+
+
+def without_k3s(machine: Machine) -> None:
+    """Nothing of it is left: no file, no process, no firewall rule."""
+    assert machine.ssh(TRACES, check=False).stdout == "", machine.name
+    assert machine.ssh("sudo iptables-save", check=False).stdout.count("KUBE-") == 0, machine.name
 
 
 def refused(done: Run, *words: str) -> None:
@@ -109,14 +110,9 @@ def test_a_server_is_removed_unnoticed_and_the_database_moves(cluster: Cluster, 
     unnoticed(done)
     assert f"take {leaver} out of the inventory" in done.run.output
     healthy(cluster, *(name for name in ALL if name != leaver))
-    assert cluster.lab.machine(leaver).ssh(TRACES, check=False).stdout == ""
-    assert cluster.lab.machine(leaver).ssh("sudo iptables-save", check=False).stdout.count("KUBE-") == 0
+    without_k3s(cluster.lab.machine(leaver))
     assert "goes on" in psql(cluster, "select word from life").splitlines()
     assert run("remove_node", *words).changes == ()
-
-
-def the_token(cluster: Cluster) -> str:
-    return cluster.server().ssh("sudo cat /var/lib/rancher/k3s/server/token").stdout.strip().rsplit(":", 1)[-1]
 
 
 def inventory_with(token: str, file: Path) -> Path:
@@ -129,7 +125,8 @@ def test_a_blank_machine_is_added_unnoticed(cluster: Cluster, leaver: str, tmp_p
     cluster.lab.wipe(leaver)
     others = [name for name in ALL if name != leaver]
     before = {name: cluster.processes()[name] for name in others}
-    given = ("-e", f"node={leaver}", "-e", f"@{inventory_with(the_token(cluster), tmp_path / 'token.json')}")
+    token = cluster.token().rsplit(":", 1)[-1]
+    given = ("-e", f"node={leaver}", "-e", f"@{inventory_with(token, tmp_path / 'token.json')}")
     other = ("-e", f"node={leaver}", "-e", f"@{inventory_with('another-token', tmp_path / 'other.json')}")
     refused(playbook.run("hearth.cluster.add_node", *other), "is not the token of the cluster", "rotate_token")
     assert run("add_node", *given, "--check").changed > 0
@@ -141,7 +138,7 @@ def test_a_blank_machine_is_added_unnoticed(cluster: Cluster, leaver: str, tmp_p
     figure = row.Row("lifecycle.add_node.module_runs_per_existing_host", "runs", max(touched.values()), budget=0)
     row.write([figure], DRILLS)
     assert set(touched.values()) == {0}, done.run.modules
-    assert the_token(cluster) not in done.run.output
+    assert token not in done.run.output
     assert {name: cluster.processes()[name] for name in others} == before
     assert run("add_node", "-e", f"node={leaver}").changes == ()
 
@@ -194,10 +191,10 @@ def killed_in_each(cluster: Cluster, seed: int) -> None:
 
 
 def test_killed_playbooks_are_finished_by_the_next_run(cluster: Cluster) -> None:
-    killed_in_each(cluster, int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)))
+    killed_in_each(cluster, new_seed())
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(10))
 def test_playbooks_killed_at_any_moment(cluster: Cluster, turn: int) -> None:
-    killed_in_each(cluster, int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)) + turn)
+    killed_in_each(cluster, new_seed() + turn)

@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import subprocess
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.drill import drill, killed
+from tests.e2e.drill import drill, killed, new_seed
 from tests.lab import playbook
 from tests.lab.cluster import Cluster, psql
 from tests.lab.machine import Machine
@@ -110,7 +108,7 @@ def test_every_machine_is_patched_and_started_again_while_all_goes_on(patched: C
     assert boots(patched) == before
     assert installed(patched.lab.machine("pi2")) == "1.0"
 
-    kill_a_run(seed())
+    kill_a_run(new_seed())
     for machine in patched.lab.machines():
         machine.wait_ready()  # it may be on its way down or up
     done = drill(patched, "patch_os", "-e", "reboot=always", rolling=True, reboots=True)
@@ -145,10 +143,6 @@ def test_a_node_that_needs_new_boot_files_starts_again_unnoticed(cluster: Cluste
     assert (again.status, again.changes) == (0, ()), again.output[-6000:]
 
 
-def seed() -> int:
-    return int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6))
-
-
 def kill_a_run(seed: int) -> None:
     after = random.Random(seed).uniform(5, 60)
     print(f"seed {seed}: killed after {after:.1f} s")
@@ -158,7 +152,7 @@ def kill_a_run(seed: int) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(10))
 def test_a_run_killed_at_any_moment_is_finished_by_the_next_one(patched: Cluster, turn: int) -> None:
-    kill_a_run(seed() + turn)
+    kill_a_run(new_seed() + turn)
     for machine in patched.lab.machines():
         machine.wait_ready()  # it may be on its way down or up
     run = playbook.run("hearth.cluster.patch_os")

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ import pytest
 
 from tests.bench import row
 from tests.bench.lifecycle import DRILLS
-from tests.e2e.drill import drill, killed
+from tests.e2e.drill import drill, killed, new_seed
 from tests.lab import playbook
 from tests.lab.cluster import DATABASE_DUMP, Cluster, eventually, http_status, psql
 from tests.lab.lab import Lab
@@ -56,7 +54,7 @@ def backup(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Backup
     (desk / "wishes.json").write_text(json.dumps(wishes))
     psql(cluster, "create table if not exists backed_up (word text); insert into backed_up values ('before')")
     cluster.kubectl("label", "node", "pi2", "hearth.test/disk=ssd", "--overwrite")
-    token = cluster.server().ssh("sudo cat /var/lib/rancher/k3s/server/token").stdout.strip()
+    token = cluster.token()
     done = drill(cluster, "backup", "-e", f"@{desk / 'wishes.json'}", "--diff", "-vv")
     assert done.run.status == 0, done.run.output[-6000:]
     assert done.seen.failed_requests == 0
@@ -85,7 +83,7 @@ def untouched(cluster: Cluster) -> Iterator[None]:
 
 def test_a_backup_says_what_it_is_of_and_nobody_else_can_read_it(backup: Backup, cluster: Cluster) -> None:
     manifest = backup.manifest
-    assert manifest["cluster"] in cluster.server().ssh("sudo cat /var/lib/rancher/k3s/server/token").stdout
+    assert manifest["cluster"] in cluster.token()
     assert (manifest["datastore"], manifest["cluster_name"], manifest["packages"]) == (
         "etcd",
         "lab",
@@ -185,7 +183,7 @@ def as_it_was(backup: Backup, cluster: Cluster, run: Run) -> None:
 def test_a_backup_and_a_restore_may_be_killed_at_any_moment(
     backup: Backup, cluster: Cluster, tmp_path: Path, turn: int
 ) -> None:
-    seed = int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)) + turn
+    seed = new_seed() + turn
     generator = random.Random(seed)
     early, late = generator.uniform(1, 18), generator.uniform(3, 150)
     print(f"seed {seed}: backup killed after {early:.1f} s, restore after {late:.1f} s")

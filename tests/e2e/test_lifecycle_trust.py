@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.drill import drill, killed, kubeconfig_of
+from tests.e2e.drill import drill, killed, kubeconfig_of, new_seed
 from tests.e2e.test_secrets import found_on
 from tests.lab import playbook
 from tests.lab.cluster import Cluster, eventually
@@ -95,13 +93,13 @@ def kill_then_converge(cluster: Cluster, seed: int) -> None:
 
 
 def test_a_rotation_that_is_killed_is_finished_by_the_next_run(cluster: Cluster) -> None:
-    kill_then_converge(cluster, seed=int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)))
+    kill_then_converge(cluster, seed=new_seed())
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(10))
 def test_a_rotation_may_be_killed_at_any_moment(cluster: Cluster, turn: int) -> None:
-    kill_then_converge(cluster, seed=int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)) + turn)
+    kill_then_converge(cluster, seed=new_seed() + turn)
 
 
 def test_the_token_of_the_inventory_is_the_one_to_change_to(cluster: Cluster) -> None:
@@ -165,7 +163,7 @@ def test_the_certificates_of_one_node_are_renewed(cluster: Cluster) -> None:
 @pytest.mark.parametrize("turn", range(10))
 def test_a_renewal_may_be_killed_at_any_moment(cluster: Cluster, turn: int) -> None:
     """Of all three nodes: whichever the killed run has stopped comes first."""
-    seed = int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6)) + turn
+    seed = new_seed() + turn
     after = random.Random(seed).uniform(3, 70)
     before = {name: certificate(cluster, name) for name in NAMES}
     print(f"seed {seed}: killed after {after:.1f} s")

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.drill import Drill, drill, killed
+from tests.e2e.drill import Drill, drill, killed, new_seed
 from tests.lab import playbook, releases
 from tests.lab.availability import Availability
 from tests.lab.builds import K3S_VERSIONS
@@ -64,14 +62,10 @@ def versions(cluster: Cluster) -> dict[str, str]:
     return {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
 
 
-def is_well(cluster: Cluster) -> bool:
-    return all(each["Ready"] == each["EtcdIsVoter"] == "True" for each in cluster.conditions().values())
-
-
 def converged(cluster: Cluster) -> None:
     """All run the new version, nothing is out of service, nothing was lost, and nothing is left to do."""
     assert versions(cluster) == dict.fromkeys(ALL, NEW)
-    assert is_well(cluster)
+    assert cluster.is_whole(*ALL)
     nodes = cluster.get("nodes")["items"]
     assert not any(node["spec"].get("unschedulable") for node in nodes)
     assert not any("hearth.cluster/out-of-service" in node["metadata"]["labels"] for node in nodes)
@@ -85,7 +79,7 @@ def stopped(machine: Machine, cluster: Cluster) -> Iterator[None]:
     machine.ssh("sudo systemctl stop k3s")
     yield
     machine.ssh("sudo systemctl start k3s")
-    assert eventually(lambda: is_well(cluster), limit=120)
+    assert eventually(lambda: cluster.is_whole(*ALL), limit=120)
 
 
 def test_three_servers_are_upgraded_while_all_goes_on(old_cluster: Cluster) -> None:
@@ -101,7 +95,7 @@ def test_three_servers_are_upgraded_while_all_goes_on(old_cluster: Cluster) -> N
         assert (refused.status != 0, refused.changes) == (True, ())
         told(refused, "pi3 runs no k3s", "mend it first")
 
-    finish_after_a_kill(old_cluster, seed(), longest=SOON)
+    finish_after_a_kill(old_cluster, new_seed(), longest=SOON)
 
 
 def finish_after_a_kill(cluster: Cluster, seed: int, longest: float) -> None:
@@ -114,14 +108,10 @@ def finish_after_a_kill(cluster: Cluster, seed: int, longest: float) -> None:
     converged(cluster)
 
 
-def seed() -> int:
-    return int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6))
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(10))
 def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(old_cluster: Cluster, turn: int) -> None:
-    finish_after_a_kill(old_cluster, seed() + turn, longest=LONGEST)
+    finish_after_a_kill(old_cluster, new_seed() + turn, longest=LONGEST)
 
 
 @pytest.mark.soak
@@ -149,7 +139,7 @@ def test_a_power_cut_in_the_middle_of_a_nodes_upgrade(old_cluster: Cluster) -> N
     machine.power_cut()
     machine.start()
     machine.wait_ready()
-    assert eventually(lambda: is_well(old_cluster), limit=180)
+    assert eventually(lambda: old_cluster.is_whole(*ALL), limit=180)
     done = upgrade()
     assert done.status == 0, done.output[-6000:]
     converged(old_cluster)

@@ -34,7 +34,7 @@ true
 
 @pytest.fixture(scope="session")
 def secrets(cluster: Cluster) -> dict[str, str]:
-    full = cluster.server().ssh("sudo cat /var/lib/rancher/k3s/server/token").stdout.strip()
+    full = cluster.token()
     data = cluster.get("secrets", "-n", "postgresql")["items"]
     password = next(item["data"]["password"] for item in data if "password" in item.get("data", {}))
     found = {"token": full.rsplit(":", 1)[-1], "password": base64.b64decode(password).decode()}

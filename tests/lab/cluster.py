@@ -63,10 +63,18 @@ class Cluster:
         """What identifies the running k3s of each machine: its main process and when that started."""
         return {machine.name: machine.ssh(PROCESSES).stdout for machine in self.lab.machines()}
 
+    def token(self) -> str:
+        """As a server has it: ``K10<hash>::server:<password>``."""
+        return self.server().ssh("sudo cat /var/lib/rancher/k3s/server/token").stdout.strip()
+
     def identity(self) -> dict[str, str]:
         """The certificate authority of each server: two values are two clusters."""
         digest = "sudo sha256sum /var/lib/rancher/k3s/server/tls/server-ca.crt"
         return {machine.name: machine.ssh(digest, check=False).stdout[:64] for machine in self.lab.machines()}
+
+
+def node_of_database(cluster: Cluster) -> str:
+    return str(cluster.get("pod", "-n", "postgresql", "postgresql-0")["spec"]["nodeName"])
 
 
 def psql(cluster: Cluster, statement: str) -> str:

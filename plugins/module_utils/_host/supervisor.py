@@ -6,7 +6,6 @@ The command takes the new token as an argument, which every user of the machine 
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import ssl
@@ -49,8 +48,7 @@ class Supervisor:
         )
 
     def _put(self, token: Token, body: str) -> tuple[int, str]:
-        credentials = base64.b64encode(f"server:{token.password}".encode()).decode()
-        headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+        headers = {"Authorization": token.authorization(), "Content-Type": "application/json"}
         try:
             context = loopback_context(self.authority)
             connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=TIMEOUT, context=context)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from base64 import b64encode
 from dataclasses import dataclass, field
 
 _BOOTSTRAP = re.compile(r"^[a-z0-9]{6}\.[a-z0-9]{16}$")
@@ -37,6 +38,10 @@ class Token:
     def full(self, cluster: str) -> str:
         """Write it for a cluster whose CA is known, as servers give it out."""
         return f"K10{cluster}::server:{self.password}"
+
+    def authorization(self) -> str:
+        """The HTTP header's value with which a server asks another one (RFC 7617)."""
+        return f"Basic {b64encode(f'server:{self.password}'.encode()).decode()}"
 
     def problem(self) -> str:
         """Say why this cannot become a cluster's token; nothing if it can."""
