@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
@@ -40,7 +41,7 @@ def drill(
     rolling: bool = False,
     reboots: bool = False,
     budget: bool = True,
-    **environment: str,
+    killed_within: tuple[float, float] | None = None,
 ) -> Drill:
     """Run ``hearth.cluster.<name>``, ask the blog through every machine that is not ``away``, and write to the API
     through the last of these. The figures are printed, and kept for ``make bench``.
@@ -48,13 +49,19 @@ def drill(
     Where every machine has its turn, ``rolling``, one server that answers is enough for a write; where each ``reboots``
     as well, nobody asks the blog through a machine that is out of service.
     ``budget`` says whether the promise of no failed request and no gap holds for this drill.
+    With ``killed_within`` a run is killed first, see ``killed``; that is watched like the run that finishes it. Where
+    ``HEARTH_WHOLE_RUNS`` is set, none is killed: how long a playbook takes is told by one that was left alone.
     """
     stay = [machine.address for machine in cluster.lab.machines() if machine.name not in away and machine.is_on]
     writer = ApiWriter(kubeconfig_of(cluster.lab), stay if rolling else stay[-1:])
     # A machine that was wiped for the drill may have led etcd: what that cost is not the playbook's doing.
     assert eventually(lambda: not writer.write(0)), "the API server takes no writes before the drill"
     with Availability(stay, writer, writer.is_cordoned if reboots else never) as seen:
-        run = playbook.run(f"hearth.cluster.{name}", *arguments, **environment)
+        if killed_within and "HEARTH_WHOLE_RUNS" not in os.environ:
+            killed(name, *arguments, within=killed_within)
+            for machine in cluster.lab.machines():
+                machine.wait_ready()  # it may be on its way down or up
+        run = playbook.run(f"hearth.cluster.{name}", *arguments)
     print(f"{name}: {run.seconds:.1f} s\n{seen.table()}")
     most = 0.0 if budget else None
     row.write(
@@ -73,8 +80,13 @@ def new_seed() -> int:
     return int(os.environ.get("HEARTH_SEED", time.time_ns() % 10**6))
 
 
-def killed(name: str, *arguments: str, after: float) -> None:
-    """Run ``hearth.cluster.<name>`` and kill Ansible after so many seconds; what a worker of it does then may go on."""
+def killed(name: str, *arguments: str, within: tuple[float, float], turn: int = 0) -> None:
+    """Run ``hearth.cluster.<name>`` and kill Ansible between so many and so many seconds later; what a worker of it
+    does then may go on. The moment is printed; each ``turn`` of one seed has another one.
+    """
+    seed = new_seed()
+    after = random.Random(seed + turn).uniform(*within)
+    print(f"{name}: killed after {after:.1f} s (HEARTH_SEED={seed})")
     with subprocess.Popen(
         playbook.command(f"hearth.cluster.{name}", *arguments),
         env=playbook.environment(),

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
-from tests.e2e.drill import killed, new_seed
-from tests.lab import playbook
+from tests.e2e.drill import killed
+from tests.e2e.test_lifecycle_upgrade import OLD
+from tests.lab import playbook, releases
 from tests.lab.cluster import Cluster, eventually, http_status
 from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
+
+# The older version: what is upgraded afterwards is the cluster that is made here.
+SITE = ("site", "-e", f"k3s_version={OLD}")
 
 
 @pytest.fixture
@@ -21,19 +23,22 @@ def blank(lab: Lab, demo: str) -> Lab:
 
     Comes after the demo, so that the release server and what it serves are there.
     """
+    releases.release(OLD)
     lab.up(fresh=True)
     return lab
 
 
-def check_then_kill_then_converge(lab: Lab, seed: int) -> None:
-    generator = random.Random(seed)
-    seconds = generator.uniform(3, 90)
-    print(f"seed {seed}: killed after {seconds:.1f} s")
-    killed("site", after=seconds)
+def site(*arguments: str) -> playbook.Run:
+    run = playbook.run(f"hearth.cluster.{SITE[0]}", *SITE[1:], *arguments)
+    assert run.status == 0, run.output[-6000:]
+    return run
+
+
+def kill_then_converge(lab: Lab, turn: int = 0) -> None:
+    killed(*SITE, within=(3.0, 90.0), turn=turn)
     for machine in lab.machines():
         machine.wait_ready()  # it may have been on its way down or up
-    run = playbook.run("hearth.cluster.site")
-    assert run.status == 0, f"seed {seed}, killed after {seconds:.1f} s\n{run.output[-6000:]}"
+    site()
     cluster = Cluster(lab)
     assert {name: each["Ready"] for name, each in cluster.conditions().items()} == dict.fromkeys(
         ("pi1", "pi2", "pi3"), "True"
@@ -43,14 +48,12 @@ def check_then_kill_then_converge(lab: Lab, seed: int) -> None:
 
 
 def test_check_mode_on_blank_machines_and_a_killed_first_install(blank: Lab) -> None:
-    predicted = playbook.run("hearth.cluster.site", "--check", "--diff")
-    assert predicted.status == 0, predicted.output[-6000:]
-    assert predicted.changed > 0
+    assert site("--check", "--diff").changed > 0
     assert all(machine.ssh("test -e /etc/rancher", check=False).returncode != 0 for machine in blank.machines())
-    check_then_kill_then_converge(blank, seed=new_seed())
+    kill_then_converge(blank)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(10))
 def test_a_first_install_killed_at_any_moment_is_finished_by_the_next_run(blank: Lab, turn: int) -> None:
-    check_then_kill_then_converge(blank, seed=new_seed() + turn)
+    kill_then_converge(blank, turn)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Iterator
 
@@ -68,7 +67,7 @@ def test_the_database_moves_with_its_data_and_nobody_notices(cluster: Cluster, r
     assert "1 volume to move to" in foretold.output
     assert not is_cordoned(cluster, node)
 
-    done = drill(cluster, "evacuate", "-e", f"node={node}", *MOVE, away=[node])
+    done = drill(cluster, "evacuate", "-e", f"node={node}", *MOVE, away=[node], killed_within=(3.0, 20.0))
     assert done.run.status == 0, done.run.output
     assert (done.seen.failed_requests, done.seen.api_gap) == (0, 0.0), done.seen.table()
     assert row in psql(cluster, "SELECT note FROM evacuated")
@@ -89,27 +88,19 @@ def test_the_database_moves_with_its_data_and_nobody_notices(cluster: Cluster, r
     assert not is_cordoned(cluster, node)
 
 
-def kill_and_finish(cluster: Cluster, row: str, seconds: float) -> None:
+@pytest.mark.soak
+@pytest.mark.parametrize("turn", range(10))
+def test_a_run_killed_at_any_moment_is_finished_by_the_next(cluster: Cluster, row: str, turn: int) -> None:
     node = node_of_database(cluster)
     arguments = ("-e", f"node={node}", *MOVE)
-    killed("evacuate", *arguments, after=seconds)
+    killed("evacuate", *arguments, within=(2.0, 25.0), turn=turn)
     done = playbook.run("hearth.cluster.evacuate", *arguments)
-    assert done.status == 0, f"killed after {seconds:.1f} s\n{done.output}"
-    assert eventually(lambda: node_of_database(cluster) != node), f"killed after {seconds:.1f} s\n{done.output}"
+    assert done.status == 0, done.output
+    assert eventually(lambda: node_of_database(cluster) != node), done.output
     assert row in psql(cluster, "SELECT note FROM evacuated")
     back = playbook.run("hearth.cluster.evacuate", "-e", f"node={node}", "-e", "back=true", "-e", "remove_old=true")
     assert back.status == 0, back.output
     assert not any(is_cordoned(cluster, each) for each in ("pi1", "pi2", "pi3"))
-
-
-def test_a_run_that_is_killed_is_finished_by_the_next(cluster: Cluster, row: str) -> None:
-    kill_and_finish(cluster, row, random.uniform(3.0, 20.0))
-
-
-@pytest.mark.soak
-def test_wherever_a_run_is_killed_the_next_finishes_it(cluster: Cluster, row: str) -> None:
-    for number in range(10):
-        kill_and_finish(cluster, row, 2.0 + 2.5 * number)
 
 
 def test_a_cordon_of_somebody_else_is_kept(cluster: Cluster) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +16,12 @@ from tests.lab.cluster import Cluster, node_of_database, psql
 from tests.lab.machine import Machine
 from tests.lab.playbook import Run
 
-from .drill import Drill, drill, killed, new_seed
+from .drill import drill, killed
 
 pytestmark = pytest.mark.lab
 
 ALL = ("pi1", "pi2", "pi3")
-LONGEST = {"remove_node": 30.0, "add_node": 45.0, "replace_node": 45.0}  # seconds within which each is killed
+KILLED_WITHIN = {"remove_node": (1.0, 30.0), "add_node": (1.0, 45.0), "replace_node": (1.0, 45.0)}
 TRACES = "ls -d /etc/rancher/* /var/lib/rancher/k3s /var/lib/kubelet /run/k3s /usr/local/bin/k3s; pgrep containerd-shim"
 
 
@@ -51,10 +50,13 @@ def run(name: str, *arguments: str) -> Run:
     return done
 
 
-def unnoticed(done: Drill) -> None:
+def unnoticed(cluster: Cluster, name: str, *arguments: str, away: str) -> Run:
+    """The playbook, killed at first and run again, of which nobody noticed anything."""
+    done = drill(cluster, name, *arguments, away=[away], killed_within=KILLED_WITHIN[name])
     assert done.run.status == 0, done.run.output[-6000:]
     assert done.seen.failed_requests == 0, done.seen.table()
     assert not done.seen.api.failures, done.seen.table()
+    return done.run
 
 
 def healthy(cluster: Cluster, *names: str) -> None:
@@ -106,9 +108,8 @@ def test_a_server_is_removed_unnoticed_and_the_database_moves(cluster: Cluster, 
     assert told.changed > 0
     healthy(cluster, *ALL)
 
-    done = drill(cluster, "remove_node", *words, away=[leaver])
-    unnoticed(done)
-    assert f"take {leaver} out of the inventory" in done.run.output
+    done = unnoticed(cluster, "remove_node", *words, away=leaver)
+    assert f"take {leaver} out of the inventory" in done.output
     healthy(cluster, *(name for name in ALL if name != leaver))
     without_k3s(cluster.lab.machine(leaver))
     assert "goes on" in psql(cluster, "select word from life").splitlines()
@@ -131,14 +132,13 @@ def test_a_blank_machine_is_added_unnoticed(cluster: Cluster, leaver: str, tmp_p
     refused(playbook.run("hearth.cluster.add_node", *other), "is not the token of the cluster", "rotate_token")
     assert run("add_node", *given, "--check").changed > 0
 
-    done = drill(cluster, "add_node", *given, "--diff", "-vvv", away=[leaver])
-    unnoticed(done)
+    done = unnoticed(cluster, "add_node", *given, "--diff", "-vvv", away=leaver)
     healthy(cluster, *ALL)
-    touched = done.run.module_runs(others)
+    touched = done.module_runs(others)
     figure = row.Row("lifecycle.add_node.module_runs_per_existing_host", "runs", max(touched.values()), budget=0)
     row.write([figure], DRILLS)
-    assert set(touched.values()) == {0}, done.run.modules
-    assert token not in done.run.output
+    assert set(touched.values()) == {0}, done.modules
+    assert token not in done.output
     assert {name: cluster.processes()[name] for name in others} == before
     assert run("add_node", "-e", f"node={leaver}").changes == ()
 
@@ -151,8 +151,7 @@ def test_a_new_machine_takes_the_place_of_an_old_one_unnoticed(cluster: Cluster)
     run("evacuate", "-e", f"node={replaced}")
     cluster.lab.wipe(replaced)
 
-    done = drill(cluster, "replace_node", "-e", f"node={replaced}", away=[replaced])
-    unnoticed(done)
+    unnoticed(cluster, "replace_node", "-e", f"node={replaced}", away=replaced)
     healthy(cluster, *ALL)
     after = cluster.get("node", replaced)
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
@@ -173,28 +172,20 @@ def added(cluster: Cluster, name: str) -> None:
     healthy(cluster, *ALL)
 
 
-def killed_in_each(cluster: Cluster, seed: int) -> None:
-    """Every playbook is killed somewhere, and run again."""
+@pytest.mark.soak
+@pytest.mark.parametrize("turn", range(10))
+def test_playbooks_killed_at_any_moment_are_finished_by_the_next_run(cluster: Cluster, turn: int) -> None:
     replaced, leaver = without_database(cluster)
-    generator = random.Random(seed)
-    moments = {name: generator.uniform(1, longest) for name, longest in LONGEST.items()}
-    print(f"seed {seed}: killed after {moments}")
-    killed("remove_node", "-e", f"node={leaver}", after=moments["remove_node"])
+
+    def kill(name: str, node: str) -> None:
+        killed(name, "-e", f"node={node}", within=KILLED_WITHIN[name], turn=turn)
+
+    kill("remove_node", leaver)
     removed(cluster, leaver)
-    killed("add_node", "-e", f"node={leaver}", after=moments["add_node"])
+    kill("add_node", leaver)
     added(cluster, leaver)
     run("evacuate", "-e", f"node={replaced}")
     cluster.lab.wipe(replaced)
-    killed("replace_node", "-e", f"node={replaced}", after=moments["replace_node"])
+    kill("replace_node", replaced)
     run("replace_node", "-e", f"node={replaced}")
     healthy(cluster, *ALL)
-
-
-def test_killed_playbooks_are_finished_by_the_next_run(cluster: Cluster) -> None:
-    killed_in_each(cluster, new_seed())
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("turn", range(10))
-def test_playbooks_killed_at_any_moment(cluster: Cluster, turn: int) -> None:
-    killed_in_each(cluster, new_seed() + turn)

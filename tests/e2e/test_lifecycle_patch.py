@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.drill import drill, killed, new_seed
+from tests.e2e.drill import drill, killed
 from tests.lab import playbook
 from tests.lab.cluster import Cluster, psql
 from tests.lab.machine import Machine
 
 pytestmark = pytest.mark.lab
 
+RESTART = ("-e", "reboot=always")
+KILLED_WITHIN = (5.0, 60.0)
 PACKAGE = "hearth-sample"
 REPOSITORY = "/opt/hearth-sample"
 MIRRORS = "/etc/apt/sources.list"
@@ -102,16 +103,13 @@ def test_every_machine_is_patched_and_started_again_while_all_goes_on(patched: C
     late = playbook.run("hearth.cluster.patch_os", "-e", f"window={window}")
     assert late.status == 0, late.output[-6000:]
     assert "pi2 is left for the next run" in " ".join(late.output.split())
-    predicted = playbook.run("hearth.cluster.patch_os", "--check", "-e", "reboot=always")
+    predicted = playbook.run("hearth.cluster.patch_os", "--check", *RESTART)
     assert predicted.status == 0, predicted.output[-6000:]
     assert f"pi2: evacuated first, and brought back, upgrades {PACKAGE}" in " ".join(predicted.output.split())
     assert boots(patched) == before
     assert installed(patched.lab.machine("pi2")) == "1.0"
 
-    kill_a_run(new_seed())
-    for machine in patched.lab.machines():
-        machine.wait_ready()  # it may be on its way down or up
-    done = drill(patched, "patch_os", "-e", "reboot=always", rolling=True, reboots=True)
+    done = drill(patched, "patch_os", *RESTART, rolling=True, reboots=True, killed_within=KILLED_WITHIN)
     assert done.run.status == 0, done.run.output[-6000:]
     assert (done.seen.failed_requests, done.seen.api_gap) == (0, 0.0), done.seen.table()
     after = boots(patched)
@@ -143,16 +141,10 @@ def test_a_node_that_needs_new_boot_files_starts_again_unnoticed(cluster: Cluste
     assert (again.status, again.changes) == (0, ()), again.output[-6000:]
 
 
-def kill_a_run(seed: int) -> None:
-    after = random.Random(seed).uniform(5, 60)
-    print(f"seed {seed}: killed after {after:.1f} s")
-    killed("patch_os", "-e", "reboot=always", after=after)
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(10))
 def test_a_run_killed_at_any_moment_is_finished_by_the_next_one(patched: Cluster, turn: int) -> None:
-    kill_a_run(new_seed() + turn)
+    killed("patch_os", *RESTART, within=KILLED_WITHIN, turn=turn)
     for machine in patched.lab.machines():
         machine.wait_ready()  # it may be on its way down or up
     run = playbook.run("hearth.cluster.patch_os")

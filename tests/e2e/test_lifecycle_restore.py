@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ import pytest
 
 from tests.bench import row
 from tests.bench.lifecycle import DRILLS
-from tests.e2e.drill import drill, killed, new_seed
+from tests.e2e.drill import drill, killed
 from tests.lab import playbook
 from tests.lab.cluster import DATABASE_DUMP, Cluster, eventually, http_status, psql
 from tests.lab.lab import Lab
@@ -183,16 +182,13 @@ def as_it_was(backup: Backup, cluster: Cluster, run: Run) -> None:
 def test_a_backup_and_a_restore_may_be_killed_at_any_moment(
     backup: Backup, cluster: Cluster, tmp_path: Path, turn: int
 ) -> None:
-    seed = new_seed() + turn
-    generator = random.Random(seed)
-    early, late = generator.uniform(1, 18), generator.uniform(3, 150)
-    print(f"seed {seed}: backup killed after {early:.1f} s, restore after {late:.1f} s")
     taking = ("-e", f"@{backup.variables}", "-e", f"backup_directory={tmp_path}")
-    killed("backup", *taking, after=early)
+    killed("backup", *taking, within=(1.0, 18.0), turn=turn)
     again = playbook.run("hearth.cluster.backup", *taking)
     assert again.status == 0, again.output[-6000:]
     newest = max(path for path in tmp_path.iterdir() if path.suffix != ".part")
-    killed("restore", "-e", f"from={newest}", "-e", f"@{backup.variables}", "-e", "overwrite=lab", after=late)
+    giving = ("-e", f"from={newest}", "-e", f"@{backup.variables}", "-e", "overwrite=lab")
+    killed("restore", *giving, within=(3.0, 150.0), turn=turn)
     for machine in cluster.lab.machines():
         machine.wait_ready()  # it may be on its way down or up
     as_it_was(backup, cluster, restore(newest, backup, "-e", "overwrite=lab"))

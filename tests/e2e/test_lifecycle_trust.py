@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.drill import drill, killed, kubeconfig_of, new_seed
+from tests.e2e.drill import drill, killed, kubeconfig_of
 from tests.e2e.test_secrets import found_on
 from tests.lab import playbook
 from tests.lab.cluster import Cluster, eventually
@@ -48,7 +47,7 @@ def test_another_token_for_a_cluster_that_runs_on(cluster: Cluster) -> None:
     assert the_token(cluster) == old
     assert cluster.processes() == processes
 
-    done = drill(cluster, "rotate_token", "--diff", "-vvv", rolling=True)
+    done = drill(cluster, "rotate_token", "--diff", "-vvv", rolling=True, killed_within=(2.0, 45.0))
     assert done.run.status == 0, done.run.output[-6000:]
     assert done.seen.failed_requests == 0, done.seen.table()
     assert done.seen.api_gap == 0, done.seen.table()
@@ -69,13 +68,12 @@ def test_another_token_for_a_cluster_that_runs_on(cluster: Cluster) -> None:
     assert playbook.run("hearth.cluster.cluster").changes == ()
 
 
-def kill_then_converge(cluster: Cluster, seed: int) -> None:
-    """Killed anywhere, with one machine restarting at that moment: the next run brings all to one token."""
-    generator = random.Random(seed)
-    seconds, unlucky = generator.uniform(2, 45), generator.choice(cluster.lab.machines())
-    old = the_token(cluster)
-    print(f"seed {seed}: killed after {seconds:.1f} s, then {unlucky.name} restarts")
-    killed("rotate_token", after=seconds)
+@pytest.mark.soak
+@pytest.mark.parametrize("turn", range(10))
+def test_a_rotation_killed_at_any_moment_is_finished_by_the_next_run(cluster: Cluster, turn: int) -> None:
+    """One machine restarts at that moment as well."""
+    unlucky, old = cluster.lab.machines()[turn % 3], the_token(cluster)
+    killed("rotate_token", within=(2.0, 45.0), turn=turn)
     unlucky.ssh("sudo systemctl restart --no-block k3s")
     begun = any(
         machine.ssh("sudo test -e /etc/rancher/k3s/token.next", check=False).returncode == 0
@@ -87,19 +85,9 @@ def kill_then_converge(cluster: Cluster, seed: int) -> None:
         assert "hearth.cluster.rotate_token" in refused.output
     assert begun or eventually(lambda: cluster.is_whole(*NAMES))
     run = playbook.run("hearth.cluster.rotate_token")
-    assert run.status == 0, f"seed {seed}, killed after {seconds:.1f} s\n{run.output[-6000:]}"
+    assert run.status == 0, run.output[-6000:]
     assert the_token(cluster) != old
     assert cluster.is_whole(*NAMES)
-
-
-def test_a_rotation_that_is_killed_is_finished_by_the_next_run(cluster: Cluster) -> None:
-    kill_then_converge(cluster, seed=new_seed())
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("turn", range(10))
-def test_a_rotation_may_be_killed_at_any_moment(cluster: Cluster, turn: int) -> None:
-    kill_then_converge(cluster, seed=new_seed() + turn)
 
 
 def test_the_token_of_the_inventory_is_the_one_to_change_to(cluster: Cluster) -> None:
@@ -147,8 +135,8 @@ def test_the_certificates_of_one_node_are_renewed(cluster: Cluster) -> None:
     assert "k3s is stopped on pi1" in told.output
     assert cluster.processes() == processes
 
-    killed("certificates", "-e", "renew=true", "-e", "node=pi1", after=random.uniform(3, 15))
-    done = drill(cluster, "certificates", "-e", "renew=true", "-e", "node=pi1", rolling=True)
+    renewal = ("-e", "renew=true", "-e", "node=pi1")
+    done = drill(cluster, "certificates", *renewal, rolling=True, killed_within=(3.0, 15.0))
     assert done.run.status == 0, done.run.output[-6000:]
     assert done.seen.failed_requests == 0, done.seen.table()
     assert done.seen.api_gap == 0, done.seen.table()
@@ -163,13 +151,10 @@ def test_the_certificates_of_one_node_are_renewed(cluster: Cluster) -> None:
 @pytest.mark.parametrize("turn", range(10))
 def test_a_renewal_may_be_killed_at_any_moment(cluster: Cluster, turn: int) -> None:
     """Of all three nodes: whichever the killed run has stopped comes first."""
-    seed = new_seed() + turn
-    after = random.Random(seed).uniform(3, 70)
     before = {name: certificate(cluster, name) for name in NAMES}
-    print(f"seed {seed}: killed after {after:.1f} s")
-    killed("certificates", "-e", "renew=true", after=after)
+    killed("certificates", "-e", "renew=true", within=(3.0, 70.0), turn=turn)
     run = playbook.run("hearth.cluster.certificates", "-e", "renew=true")
-    assert run.status == 0, f"seed {seed}, killed after {after:.1f} s\n{run.output[-6000:]}"
+    assert run.status == 0, run.output[-6000:]
     assert all(certificate(cluster, name) != before[name] for name in NAMES)
     assert cluster.is_whole(*NAMES)
     assert playbook.run("hearth.cluster.cluster").changes == ()
