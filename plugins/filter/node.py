@@ -8,13 +8,13 @@ from dataclasses import asdict
 from typing import Any
 
 from ..module_utils._cluster.arrival import plan_arrival
-from ..module_utils._cluster.departure import Words, plan_departure
+from ..module_utils._cluster.departure import Words, other_node, plan_departure
 from ..module_utils._kube.near_miss import did_you_mean
 
 Objects = Sequence[Mapping[str, Any]]
 
 
-def node_departure(nodes: Objects, name: str, *, volumes: Objects = (), **words: bool) -> dict[str, Any]:
+def node_departure(nodes: Objects, name: str, *, volumes: Objects = (), **words: bool | None) -> dict[str, Any]:
     """What a node is in the cluster, and what speaks against its going."""
     return _plain(plan_departure(name, nodes, volumes, Words(**words)))
 
@@ -30,4 +30,9 @@ def _plain(plan: Any) -> dict[str, Any]:
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"did_you_mean": did_you_mean, "node_arrival": node_arrival, "node_departure": node_departure}
+        return {
+            "did_you_mean": did_you_mean,
+            "node_arrival": node_arrival,
+            "node_departure": node_departure,
+            "other_node": lambda nodes, name, addresses: other_node(name, addresses, nodes),
+        }

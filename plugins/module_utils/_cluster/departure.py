@@ -6,11 +6,11 @@ Everything is found from the Node objects and the volumes, before anything is ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from .._kube.change.live import Live
-from .._kube.fields import text
+from .._kube.fields import sequence, text
 from .node import etcd_member_of, is_ready, name_of, roles_of
 from .placement import Volume
 
@@ -23,6 +23,7 @@ class Words:
 
     lost: bool = False  # the machine will not come back, and what is on it is given up
     delete_volumes: bool = False
+    move_volumes: bool | None = False  # None: they cannot be moved, for the machine is gone already
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,28 @@ def plan_departure(name: str, nodes: Sequence[Live], volumes: Sequence[Live], wo
     node = next((each for each in nodes if name_of(each) == name), None)
     if node is None:
         return Departure()
-    there = tuple(map(str, volumes_only_on(node, nodes, volumes)))
+    there = tuple(volumes_only_on(node, nodes, volumes))
     return Departure(
         exists=True,
         ready=is_ready(node),
         server=_SERVER in roles_of(node),
         etcd=etcd_member_of(node) is not None,
         stops_first=_goes_on_without(node, nodes),
-        volumes=there,
+        volumes=tuple(map(str, there)),
         problems=tuple(_problems(node, nodes, there, words)),
     )
 
 
-def _problems(node: Live, nodes: Sequence[Live], volumes: Sequence[str], words: Words) -> Iterator[str]:
+def other_node(name: str, addresses: Collection[str], nodes: Sequence[Live]) -> str:
+    """The node that a machine with these addresses is, if it is Ready and another one than ``name``; else nothing."""
+    for node in nodes:
+        of_node = {text(each, "address") for each in sequence(node, "status", "addresses")}
+        if name_of(node) != name and is_ready(node) and of_node & set(addresses):
+            return name_of(node)
+    return ""
+
+
+def _problems(node: Live, nodes: Sequence[Live], volumes: Sequence[Volume], words: Words) -> Iterator[str]:
     name = name_of(node)
     others = [each for each in nodes if name_of(each) != name]
     if not any(_SERVER in roles_of(each) for each in others):
@@ -67,12 +77,28 @@ def _problems(node: Live, nodes: Sequence[Live], volumes: Sequence[str], words: 
         yield from _quorum_problems(name, others)
     if words.lost and is_ready(node):
         yield f"{name} is Ready, so it is not lost: leave lost out, and it is emptied before it goes"
-    if volumes and not (words.lost or words.delete_volumes):
+    if not (words.lost or words.delete_volumes):
+        yield from _volume_problems(name, volumes, words)
+
+
+def _volume_problems(name: str, volumes: Sequence[Volume], words: Words) -> Iterator[str]:
+    """Only a volume that a claim has can move to another node."""
+    claimed = [volume for volume in volumes if text(volume.volume, "status", "phase") == "Bound"]
+    unclaimed = [volume for volume in volumes if volume not in claimed]
+    give_up = "give them up with -e delete_volumes=true"
+    if claimed and not words.move_volumes:
+        take_along = "" if words.move_volumes is None else "take them along with -e move_volumes=true, or "
+        yield f"{_lost_with(name, claimed)}; {take_along}{give_up}"
+    if unclaimed:
         yield (
-            f"{'these volumes lie' if len(volumes) > 1 else 'this volume lies'} on {name} alone and would be lost:"
-            f" {', '.join(volumes)}; take them along with -e move_volumes=true, or give them up with -e"
-            " delete_volumes=true"
+            f"{_lost_with(name, unclaimed)}; no claim has them any more, so they cannot move: delete those that nobody"
+            f" needs (kubectl delete pv), or {give_up}"
         )
+
+
+def _lost_with(name: str, volumes: Sequence[Volume]) -> str:
+    lie = "these volumes lie" if len(volumes) > 1 else "this volume lies"
+    return f"{lie} on {name} alone and would be lost: {', '.join(map(str, volumes))}"
 
 
 def _quorum_problems(name: str, others: Sequence[Live]) -> Iterator[str]:

@@ -6,7 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.hearth.cluster.plugins.module_utils._cluster.departure import Departure, Words, plan_departure
+from ansible_collections.hearth.cluster.plugins.module_utils._cluster.departure import (
+    Departure,
+    Words,
+    other_node,
+    plan_departure,
+)
 
 from tests.support import nodes
 
@@ -20,7 +25,7 @@ def server(name: str, *, ready: bool = True, voter: bool | None = True) -> dict[
     return live
 
 
-def plan(name: str, *live: dict[str, Any], volumes: tuple[dict[str, Any], ...] = (), **words: bool) -> Departure:
+def plan(name: str, *live: dict[str, Any], volumes: tuple[dict[str, Any], ...] = (), **words: bool | None) -> Departure:
     return plan_departure(name, live, volumes, Words(**words))
 
 
@@ -81,12 +86,48 @@ def test_a_machine_that_lives_is_not_lost() -> None:
     assert plan("pi2", server("pi1"), nodes.node("pi2", ready=False), lost=True).problems == ()
 
 
+def volume(name: str, node: str, phase: str = "Bound") -> dict[str, Any]:
+    live = nodes.local_volume(name, node)
+    live["spec"]["claimRef"] = {"namespace": "postgresql", "name": f"data-{name}"}
+    return {**live, "status": {"phase": phase}}
+
+
+def leaving(*volumes: dict[str, Any], **words: bool | None) -> Departure:
+    return plan("pi2", server("pi1"), nodes.node("pi2"), volumes=volumes, **words)
+
+
 def test_volumes_that_lie_there_alone_are_named_and_kept() -> None:
-    here, elsewhere = nodes.local_volume("pvc-1", "pi2"), nodes.local_volume("pvc-2", "pi1")
-    here["spec"]["claimRef"] = {"namespace": "postgresql", "name": "data-postgresql-0"}
     everywhere = {"kind": "PersistentVolume", "metadata": {"name": "nfs"}, "spec": {"nfs": {}}}
-    departure = plan("pi2", server("pi1"), nodes.node("pi2"), volumes=(here, elsewhere, everywhere))
+    departure = leaving(volume("pvc-1", "pi2"), volume("pvc-2", "pi1"), everywhere)
     assert len(departure.volumes) == 1
-    assert "claim postgresql/data-postgresql-0" in departure.problems[0]
-    assert "-e delete_volumes=true" in departure.problems[0]
-    assert not plan("pi2", server("pi1"), nodes.node("pi2"), volumes=(here,), delete_volumes=True).problems
+    (problem,) = departure.problems
+    assert "claim postgresql/data-pvc-1" in problem
+    assert "-e move_volumes=true, or give them up with -e delete_volumes=true" in problem
+    assert not leaving(volume("pvc-1", "pi2"), delete_volumes=True).problems
+    assert not leaving(volume("pvc-1", "pi2"), move_volumes=True).problems
+
+
+@pytest.mark.parametrize("phase", ["Released", "Available", "Failed"])
+def test_a_volume_that_no_claim_has_cannot_be_taken_along(phase: str) -> None:
+    kept = volume("pvc-1", "pi2", phase)
+    (problem,) = leaving(kept, volume("pvc-2", "pi2"), move_volumes=True).problems
+    assert "pvc-1" in problem
+    assert "pvc-2" not in problem
+    assert "no claim has them any more, so they cannot move" in problem
+    assert not leaving(kept, delete_volumes=True).problems
+
+
+def test_what_cannot_be_moved_is_not_told_to_be() -> None:
+    (problem,) = leaving(volume("pvc-1", "pi2"), move_volumes=None).problems
+    assert "move_volumes" not in problem
+    assert "-e delete_volumes=true" in problem
+
+
+def test_a_machine_that_is_another_node_is_known_by_its_address() -> None:
+    live = [nodes.node("pi1"), nodes.node("pi2"), nodes.node("pi3", ready=False)]
+    for node, address in zip(live, ("192.168.1.11", "192.168.1.12", "192.168.1.13"), strict=True):
+        node["status"]["addresses"] = [{"type": "InternalIP", "address": address}]
+    assert other_node("server2", ["fe80::1", "192.168.1.12"], live) == "pi2"
+    assert other_node("pi2", ["192.168.1.12"], live) == ""
+    assert other_node("pi9", ["192.168.1.99"], live) == ""
+    assert other_node("pi9", ["192.168.1.13"], live) == "", "whoever had it is gone"
