@@ -120,18 +120,19 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(old_cluster
 
 @pytest.mark.soak
 def test_a_server_that_does_not_come_back_ends_the_upgrade_and_the_next_run_goes_on(old_cluster: Cluster) -> None:
-    machine = old_cluster.lab.machine("pi2")
+    """It is the one that the kubeconfig names: the next run goes past it."""
+    machine = old_cluster.lab.machine("pi1")
     machine.ssh(f"sudo mkdir -p $(dirname {BROKEN}); echo 'data-dir: /dev/null/k3s' | sudo tee {BROKEN} > /dev/null")
     ended = measured(old_cluster, "-e", "k3s_ready_timeout=60")
     assert ended.run.status != 0
     unnoticed(ended.seen)
-    told(ended.run, "pi2", "did not become ready")
-    assert versions(old_cluster) == {"pi1": NEW, "pi2": OLD, "pi3": OLD}
+    told(ended.run, "pi1", "did not become ready")
+    assert versions(old_cluster) == dict.fromkeys(ALL, OLD)
 
     machine.ssh(f"sudo rm {BROKEN}")
     done = measured(old_cluster)
     finished(done)
-    told(done.run, "pi2 (server), which an earlier run began with,")
+    told(done.run, "pi1 (server), which an earlier run began with,")
     converged(old_cluster)
 
 

@@ -12,7 +12,7 @@ from .machines import listed
 from .node_plan import service_need
 from .skew import version_of
 from .version import same_line
-from .wellbeing import ailments, health_problems, out_of_service
+from .wellbeing import ailments, health_problems, nodes_of, out_of_service
 
 Record = Mapping[str, Any]
 Evacuate = Literal["minor", "always", "never"]
@@ -60,6 +60,7 @@ class Upgrade:
     steps: tuple[Step, ...] = ()
     unfinished: tuple[str, ...] = ()  # an earlier run began with them; they come first
     snapshot_on: str = ""
+    api_answers: bool = True  # no server does where the only one was left half-way
     problems: tuple[str, ...] = ()
     remarks: tuple[str, ...] = field(default=())
 
@@ -67,7 +68,8 @@ class Upgrade:
         """Return plain data for templates, with what is told before it begins."""
         steps = [asdict(step) for step in self.steps]
         lists = {name: list(getattr(self, name)) for name in ("unfinished", "problems", "remarks")}
-        return {"version": self.version, "steps": steps, "snapshot_on": self.snapshot_on, **lists, "says": self.says()}
+        alone = {name: getattr(self, name) for name in ("version", "snapshot_on", "api_answers")}
+        return {**alone, **lists, "steps": steps, "says": self.says()}
 
     def says(self) -> list[str]:
         if not self.steps:
@@ -90,23 +92,27 @@ def plan_upgrade(records: Sequence[Record], names: Sequence[str], wishes: Wishes
     unfinished = [record["name"] for record in mine if _is_unfinished(record, records, ailing, wishes)]
     due = [record for record in mine if record["name"] in unfinished or not _is_done(record, wishes)]
     ordered = sorted(due, key=lambda record: (record["name"] not in unfinished, record["role"] != "server"))
-    steps = tuple(_step(record, records, wishes) for record in ordered)
+    steps = tuple(_step(record, records, wishes, ails=record["name"] in ailing) for record in ordered)
     return Upgrade(
         version=wishes.version,
         steps=steps,
         unfinished=tuple(unfinished),
         snapshot_on=_snapshot_on(records, steps, wishes),
+        api_answers=bool(nodes_of(records)),
         problems=(*health_problems(ailing, unfinished), *_room_problems(due, wishes)),
         remarks=tuple(_remarks(records)) if steps else (),
     )
 
 
-def _step(record: Record, records: Sequence[Record], wishes: Wishes) -> Step:
-    """A node that somebody else has cordoned is not evacuated, and stays out of service."""
+def _step(record: Record, records: Sequence[Record], wishes: Wishes, *, ails: bool) -> Step:
+    """A node that somebody else has cordoned is not evacuated, and stays out of service. From one that ails nothing
+    can move; it is taken into service as well if nobody knows whether it is.
+    """
     running, out = version_of(record, records), out_of_service(record, records)
     wanted = {"minor": not same_line(running, wishes.version), "always": True, "never": False}[wishes.evacuate]
-    evacuates = wanted and not _is_done(record, wishes) and not out.by_somebody
-    return Step(record["name"], record["role"], running, evacuates, returns=evacuates or out.by_playbook)
+    evacuates = wanted and not ails and not _is_done(record, wishes) and not out.by_somebody
+    returns = evacuates or out.by_playbook or not nodes_of(records)
+    return Step(record["name"], record["role"], running, evacuates, returns)
 
 
 def _is_done(record: Record, wishes: Wishes) -> bool:
@@ -120,10 +126,14 @@ def _has_binary(record: Record, wishes: Wishes) -> bool:
 
 
 def _is_unfinished(record: Record, records: Sequence[Record], ailing: Mapping[str, str], wishes: Wishes) -> bool:
-    """Whether an earlier run took the node out of service, or swapped the binary, and did not come to its end."""
-    if out_of_service(record, records).by_playbook:
-        return True
-    return _has_binary(record, wishes) and (not _is_done(record, wishes) or record["name"] in ailing)
+    """Whether an earlier run took the node out of service, or swapped the binary, and did not come to its end.
+
+    An agent that was only taken out waits for its turn: its kubelet must not be newer than the servers.
+    """
+    taken_out = out_of_service(record, records).by_playbook
+    if not _has_binary(record, wishes):
+        return taken_out and record["role"] == "server"
+    return taken_out or not _is_done(record, wishes) or record["name"] in ailing
 
 
 def _snapshot_on(records: Sequence[Record], steps: Sequence[Step], wishes: Wishes) -> str:

@@ -75,9 +75,9 @@ def _faults(record: Record, nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[
     if k3s["role"] == "server" and not k3s["api"]["ready"]:
         yield "has an API server that is not ready"
     node = nodes.get(record["node_name"])
-    if node is None:
+    if node is None and nodes:
         yield f"has no node {record['node_name']} in the cluster"
-    elif wrong := _wrong_with_node(node):
+    elif node is not None and (wrong := _wrong_with_node(node)):
         yield wrong
 
 

@@ -43,6 +43,27 @@ def test_servers_come_before_agents_in_the_order_of_the_inventory() -> None:
     assert upgrade.snapshot_on == "pi1"
 
 
+def test_an_agent_that_was_only_taken_out_does_not_overtake_the_servers() -> None:
+    records = [*three_servers(), record("pi4", role="agent")]
+    for each in records[:3]:
+        each["probe"]["k3s"]["api"]["nodes"].append(
+            node("pi4", etcd_voter=None, schedulable=False, out_of_service=True)
+        )
+    upgrade = plan(records)
+    assert order(upgrade) == ["pi1", "pi2", "pi3", "pi4"]
+    assert upgrade.unfinished == ()
+    assert upgrade.steps[-1].returns
+
+
+def test_the_only_server_is_finished_though_nobody_can_be_asked_about_the_agents() -> None:
+    down = {"service": {"active": "failed", "enabled": True, "started_at": None}, "api": {"ready": False, "nodes": []}}
+    records = [record("pi1", NEW, datastore="sqlite", **down), record("pi2", role="agent")]
+    upgrade = plan(records)
+    assert (upgrade.problems, upgrade.unfinished, upgrade.api_answers) == ((), ("pi1",), False)
+    assert order(upgrade) == ["pi1", "pi2"]
+    assert (upgrade.steps[0].evacuates, upgrade.steps[0].returns) == (False, True)
+
+
 def test_what_runs_the_version_is_left_alone() -> None:
     upgrade = plan(three_servers(NEW, NEW, NEW))
     assert (upgrade.steps, upgrade.snapshot_on, upgrade.problems) == ((), "", ())
@@ -130,6 +151,7 @@ def test_the_one_that_an_earlier_run_left_half_way_may_ail() -> None:
     )
     upgrade = plan(records)
     assert (upgrade.problems, upgrade.unfinished, order(upgrade)) == ((), ("pi2",), ["pi2", "pi3"])
+    assert not upgrade.steps[0].evacuates, "its kubelet would end no pod"
 
 
 def test_beside_it_no_other_may_ail() -> None:
