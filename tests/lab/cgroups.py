@@ -18,6 +18,8 @@ from tests.lab.errors import LabError
 
 TOP = "hearth-lab"
 KILL_LIMIT = 15.0
+# What the machines have together, beside what runs on the host: more than one program, for they are several computers.
+SHARES = {"cpu.shares": "4096", "cpu.weight": "400"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def create(group: str) -> list[Path]:
             path = path / part
             path.mkdir(exist_ok=True)
             _inherit_cpuset(hierarchy, path)
+        _give_shares(hierarchy.mount / TOP)
         entries.append(path / "cgroup.procs")
     return entries
 
@@ -126,3 +129,9 @@ def _inherit_cpuset(hierarchy: Hierarchy, path: Path) -> None:
     if hierarchy.version == 1 and "cpuset" in hierarchy.controllers:
         for name in ("cpuset.cpus", "cpuset.mems"):
             (path / name).write_text((path.parent / name).read_text())
+
+
+def _give_shares(top: Path) -> None:
+    for name, value in SHARES.items():
+        if (top / name).exists():
+            (top / name).write_text(value)
