@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from ansible_collections.hearth.cluster.plugins.module_utils._cluster.keeper imp
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.diff import difference
 
 from tests.lab import playbook
+from tests.lab.paths import REPOSITORY
 from tests.support.contract import eventually
 from tests.support.scene import OTHERS, Scene, bare_pod, pinned_volume, pod_spec, uses, workload
 
@@ -186,6 +188,29 @@ def test_the_playbook_evacuates_and_takes_the_node_back(scene: Scene) -> None:
     back = playbook.run(*common, "-e", "back=true")
     assert (back.status, back.changed) == (0, 1), back.output
     assert not scene.is_cordoned
+
+
+def test_a_drain_that_was_cut_short_and_cannot_go_on_leaves_the_node_in_service(scene: Scene, tmp_path: Path) -> None:
+    """As patch_os and upgrade_k3s take a node out of service: a killed run had cordoned it, and the next meets a pod
+    that it may not end.
+    """
+    scene.run("drained")
+    scene.server.kubectl("label", "node", scene.node, "hearth.cluster/out-of-service=playbook")
+    scene.create(bare_pod(scene.node))
+    policy = {"unmanaged_pods": "refuse", "immovable_pods": "evict", "forbidding_budgets": "refuse"}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(REPOSITORY / "playbooks/vars" / name) for name in ("node_tasks.yml", "node.yml")],
+        "vars": {"policy": policy, "__k3s_record": {"node_name": scene.node}, "hearth_servers": "none"},
+        "tasks": [{"ansible.builtin.include_tasks": str(REPOSITORY / "playbooks/tasks/take_out.yml")}],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    run = playbook.run(str(tmp_path / "play.yml"), "-e", f"k3s_kubeconfig={scene.server.kubeconfig}")
+    assert run.status != 0
+    assert f"pod {scene.namespace}/bare: no controller would make it again elsewhere" in " ".join(run.output.split())
+    assert not scene.is_cordoned
+    assert "hearth.cluster/out-of-service" not in scene.get(f"node/{scene.node}")["metadata"]["labels"]
 
 
 def test_a_node_that_returns_gets_its_share_on_request(scene: Scene) -> None:
