@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..module_utils._cluster.volume_archives import plan_archives
+from ..module_utils._k3s.backup_wishes import backup_wish_problems
 from ..module_utils._k3s.machines import Machine
 from ..module_utils._k3s.restore import backup_problems, node_marks, restore_obstacles, stale_nodes
 from ..module_utils._k3s.restored_volumes import Seen, volume_obstacles, volumes_due
@@ -46,6 +47,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "backup_problems": backup_problems,
+            "backup_wish_problems": backup_wish_problems,
             "node_marks": node_marks,
             "restore_obstacles": obstacles,
             "stale_nodes": stale,

@@ -19,6 +19,7 @@ import pytest
 
 FILES = Path(__file__).parents[3] / "roles" / "backup" / "files"
 NAME = "20261127T030000Z"
+CLUSTER = "0a" * 32
 PASSPHRASE = "correct horse battery"
 ME = pwd.getpwuid(os.getuid()).pw_name
 
@@ -60,7 +61,7 @@ def taken(backup: ModuleType, database: Path, tmp_path: Path) -> Path:
     """A backup of one server with SQLite, as ``create`` lays it out."""
     directory = tmp_path / "backups" / NAME
     directory.mkdir(parents=True)
-    (tmp_path / "token").write_text(f"K10{'0a' * 32}::server:secret\n")
+    (tmp_path / "token").write_text(f"K10{CLUSTER}::server:secret\n")
     (tmp_path / "password").write_text("0123\n")
     backup.copy_sqlite(database, tmp_path / "copy.db")
     members = {"token": tmp_path / "token", "datastore/sqlite": tmp_path / "copy.db"}
@@ -69,7 +70,7 @@ def taken(backup: ModuleType, database: Path, tmp_path: Path) -> Path:
     manifest = {
         "format": 1,
         "name": NAME,
-        "cluster": "0a" * 32,
+        "cluster": CLUSTER,
         "cluster_name": "home",
         "datastore": "sqlite",
         "server": "pi1",
@@ -115,14 +116,48 @@ def test_local_volumes_are_told_with_their_nodes(backup: ModuleType) -> None:
     ]
 
 
+def kept(directory: Path, *names: str, cluster: str = "a") -> list[str]:
+    """Backups of a cluster, as far as their manifests go."""
+    for name in names:
+        (directory / name).mkdir()
+        manifest = {"format": 1, "cluster": cluster, "files": [{"name": "server.tar.gz"}]}
+        (directory / name / "manifest.json").write_text(json.dumps(manifest))
+    return list(names)
+
+
 def test_the_oldest_backups_go_and_strangers_stay(backup: ModuleType, tmp_path: Path) -> None:
-    names = ["20260101T000000Z", "20260102T000000Z", "20260103T000000Z"]
-    for name in [*names, "notes"]:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "manifest.json").touch()
-    (tmp_path / "20250101T000000Z").mkdir()  # no backup: nothing in it says so
-    assert backup.prune(tmp_path, 2) == names[:1]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["20250101T000000Z", *names[1:], "notes"]
+    names = kept(tmp_path, "20260101T000000Z", "20260102T000000Z", "20260103T000000Z")
+    strangers = [*kept(tmp_path, "20250101T000000Z", cluster="b"), *kept(tmp_path, "notes"), "20240101T000000Z"]
+    (tmp_path / strangers[-1]).mkdir()  # no backup: nothing in it says so
+    assert backup.prune(tmp_path / names[-1], 2) == names[:1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*strangers, *names[1:]])
+
+
+@pytest.mark.parametrize("keep", [1, 0, -1])
+def test_the_backup_that_was_just_taken_is_kept_whatever_the_clock_says(
+    backup: ModuleType, tmp_path: Path, keep: int
+) -> None:
+    taken, *others = kept(tmp_path, "19700101T000000Z", "20260102T000000Z", "20260103T000000Z")
+    assert backup.prune(tmp_path / taken, keep) == others
+    assert [path.name for path in tmp_path.iterdir()] == [taken]
+
+
+def test_a_snapshot_is_neither_compressed_nor_brought_to_s3(
+    backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[list[str]] = []
+
+    def run(argv: list[str], **_: Any) -> str:
+        told.append(argv)
+        return 'level=info msg="Snapshot hearth-pi1-1 saved."'
+
+    monkeypatch.setattr(backup, "run", run)
+    settings = backup.Settings("home", "pi1", tmp_path, tmp_path, 1, [])
+    with backup.copy_of_datastore(settings, "etcd", tmp_path) as copy:
+        assert copy.name == "hearth-pi1-1"
+    save, delete = told
+    assert {"--etcd-snapshot-compress=false", "--etcd-s3=false"} <= set(save)
+    assert "--etcd-s3=false" in delete
 
 
 @pytest.mark.parametrize("passphrase", ["", PASSPHRASE])
