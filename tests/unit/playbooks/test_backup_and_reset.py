@@ -119,6 +119,35 @@ def test_k3s_is_not_told_of_s3_while_it_takes_a_file(desk: Path) -> None:
     assert value(desk, "__backup_reset_config", **given) == taken
 
 
+@pytest.mark.parametrize(
+    ("progress", "stale"),
+    [
+        ({"in_place": True, "half_done": []}, []),
+        ({"in_place": False, "half_done": ["localhost"]}, ["restored-volumes.json"]),
+        ({"in_place": False, "half_done": []}, ["restore.json", "restored-volumes.json"]),
+    ],
+)
+def test_notes_that_are_not_true_any_more_are_forgotten(desk: Path, progress: dict[str, Any], stale: list[str]) -> None:
+    given = {"__backup_progress": progress, "backup_overwrite": ""}
+    notes = value(desk, "__backup_stale_notes", **given)
+    assert [Path(note["path"]).name for note in notes] == stale
+
+
+@pytest.mark.parametrize(("in_place", "dumps"), [(True, ["mail"]), (False, ["db", "mail"])])
+def test_a_dump_that_was_given_back_is_given_again_only_by_a_whole_restore(
+    desk: Path, in_place: bool, dumps: list[str]
+) -> None:
+    commands = [{"name": "db", "restore": ["psql"]}, {"name": "mail", "restore": ["take"]}, {"name": "logs"}]
+    given = {
+        "__backup_examined": {"commands": commands},
+        "__backup_note": {"given_back": ["db"]},
+        "__backup_progress": {"in_place": in_place},
+        "backup_overwrite": "",
+        "k3s_servers": ["localhost"],
+    }
+    assert value(desk, "__backup_dumps", **given) == dumps
+
+
 @pytest.mark.parametrize("variables", [{}, {"confirm": "another"}])
 def test_no_machine_is_touched_before_the_name_of_the_cluster_was_said(desk: Path, variables: dict[str, str]) -> None:
     said = play(desk, "reset", **variables)

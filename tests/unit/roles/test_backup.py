@@ -267,26 +267,58 @@ def test_what_killed_runs_have_fetched_goes(backup: ModuleType, taken: Path, tmp
 def test_what_a_server_had_is_kept_aside_and_half_done_work_is_not(restore: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     (tmp_path / "server" / "mine").touch()
-    assert restore.clear(tmp_path, NAME, again=False)
+    restore.clear(tmp_path, NAME, CLUSTER)
     (aside,) = tmp_path.glob("server-before-restore-*")
     assert (aside / "mine").is_file()
 
     (tmp_path / "server").mkdir()  # half-done: the run was killed here
-    assert restore.clear(tmp_path, NAME, again=False)
+    restore.clear(tmp_path, NAME, CLUSTER)
     assert not (tmp_path / "server").exists()
     assert list(tmp_path.glob("server-before-restore-*")) == [aside]
 
-    restore.finish(NAME)
-    (tmp_path / "server").mkdir()
-    assert not restore.clear(tmp_path, NAME, again=False), "the data are in place, and the cluster may live by now"
-    assert (tmp_path / "server").exists()
+
+@pytest.mark.parametrize("note", [None, {"backup": NAME, "cluster": CLUSTER, "in_place": True}])
+def test_what_may_have_lived_is_kept_aside(restore: ModuleType, tmp_path: Path, note: dict[str, Any] | None) -> None:
+    if note:
+        restore.RECORD.write_text(json.dumps(note))
+    (tmp_path / "server" / "mine").mkdir(parents=True)
+    restore.clear(tmp_path, NAME, CLUSTER)
+    (aside,) = tmp_path.glob("server-before-restore-*")
+    assert (aside / "mine").is_dir()
+    assert restore.noted() == {"backup": NAME, "cluster": CLUSTER, "in_place": False, "given_back": []}
+
+
+def test_a_dump_is_given_back_once_and_again_only_where_that_failed(
+    backup: ModuleType, restore: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    fails = ["mail"]
+
+    def give_back(_stage: Path, command: dict[str, str]) -> None:
+        given.append(command["name"])
+        if command["name"] in fails:
+            raise backup.BackupError("it failed")
+
+    monkeypatch.setattr(restore, "give_back", give_back)
+    restore.clear(tmp_path, NAME, CLUSTER)
+    assert restore.replay(tmp_path, {"name": "db"})
+    with pytest.raises(backup.BackupError):
+        restore.replay(tmp_path, {"name": "mail"})
+    fails.clear()
+    assert not restore.replay(tmp_path, {"name": "db"})
+    assert restore.replay(tmp_path, {"name": "mail"})
+    assert given == ["db", "mail", "mail"]
+    restore.clear(tmp_path, NAME, CLUSTER)
+    assert restore.replay(tmp_path, {"name": "db"}), "a whole restore gives all of them back"
 
 
 def test_the_data_lie_where_k3s_looks_for_them(
     backup: ModuleType, restore: ModuleType, taken: Path, tmp_path: Path
 ) -> None:
     manifest = restore.unpack(taken, tmp_path / "open", "")
+    restore.clear(tmp_path / "data", NAME, CLUSTER)
     restore.place(tmp_path / "data", tmp_path / "open", manifest, "pi1")
+    assert restore.noted() == {"backup": NAME, "cluster": CLUSTER, "in_place": True, "given_back": []}
     server = tmp_path / "data" / "server"
     assert rows(server / "db/state.db") == [("kept",)]
     assert (server / "token").read_text() == (tmp_path / "etc/token").read_text()
