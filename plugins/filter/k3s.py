@@ -42,6 +42,7 @@ def k3s_problems(
     external: bool = False,
     token: bool = False,
     token_may_change: bool = False,
+    overwritten: bool = False,
 ) -> list[str]:
     """Everything that must be mended before anything is changed."""
     twins = same_machine([(record["name"], record["probe"]["host"]["boot_id"]) for record in records])
@@ -50,9 +51,11 @@ def k3s_problems(
     formed = _formed(records, servers, external=external)
     own = [problem for record in records for problem in record["problems"]]
     machines = [
-        problem for record in records for problem in machine_problems(record, token, token_may_change=token_may_change)
+        problem
+        for record in records
+        for problem in machine_problems(record, token, token_may_change=token_may_change or overwritten)
     ]
-    return [*dict.fromkeys(own), *machines, *fleet_problems(records), *formed.problems]
+    return [*dict.fromkeys(own), *machines, *fleet_problems(records), *([] if overwritten else formed.problems)]
 
 
 def k3s_plan(records: Records, name: str, servers: Sequence[str], **wishes: Any) -> dict[str, Any]:

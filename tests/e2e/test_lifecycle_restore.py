@@ -24,6 +24,7 @@ from tests.lab.playbook import Run
 pytestmark = pytest.mark.lab
 
 PASSPHRASE = "only for this test: a long one"
+TOKEN = "/etc/rancher/k3s/token"
 
 
 @dataclass(frozen=True)
@@ -143,11 +144,12 @@ def wipe(lab: Lab, *names: str) -> None:
 
 
 def test_two_of_three_servers_are_lost(backup: Backup, cluster: Cluster) -> None:
-    """The last one cannot go on alone, and site says what brings the cluster back."""
+    """The last one cannot go on alone, and site says what brings the cluster back. Its token was being changed."""
     wipe(cluster.lab, "pi1", "pi2")
     told = playbook.run("hearth.cluster.cluster", "-e", "k3s_ready_timeout=40")
     assert told.status != 0
     assert "hearth.cluster.restore -e from=DIRECTORY" in " ".join(told.output.split()), told.output[-6000:]
+    cluster.lab.machine("pi3").ssh(f"sudo sh -c \"sed -i '1s/$/-of-later/' {TOKEN}; cp {TOKEN} {TOKEN}.next\"")
     as_it_was(backup, cluster, restore(backup.path, backup, "-e", "overwrite=lab", "--diff", "-vv"))
 
 
@@ -172,7 +174,8 @@ def as_it_was(backup: Backup, cluster: Cluster, run: Run) -> None:
     assert cluster.get("secret", "postgresql", "-n", "postgresql")["data"] == backup.secret
     assert all(eventually(lambda address=each.address: http_status(address) == 200) for each in cluster.lab.machines())
     for machine in cluster.lab.machines():
-        assert machine.ssh("sudo test -e /var/lib/hearth/restore", check=False).returncode != 0
+        assert "restore" not in machine.ssh("sudo ls /var/lib/hearth").stdout
+        assert machine.ssh(f"sudo sh -c 'cat {TOKEN}*'").stdout.strip().rsplit(":", 1)[-1] == backup.token
     assert backup.token not in run.output
     assert PASSPHRASE not in run.output
 

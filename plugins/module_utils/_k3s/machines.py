@@ -40,6 +40,7 @@ class Machine:
     installed_roles: tuple[str, ...] = ()
     live: bool = False
     running: bool = False
+    enabled: bool = False  # starts with the machine
     datastore: Datastore = ""
     cluster: str = ""  # SHA-256 of the CA of the cluster it belongs to
     node_password: bool = False
@@ -67,6 +68,7 @@ class Machine:
             installed_roles=tuple(k3s["installed_roles"]),
             live=k3s["role"] == "server" and k3s["api"]["ready"],
             running=k3s["service"]["active"] == "active",
+            enabled=k3s["service"]["enabled"],
             datastore=k3s["datastore"],
             cluster=k3s["cluster"],
             node_password=k3s["node_password"],

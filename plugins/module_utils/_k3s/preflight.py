@@ -34,7 +34,7 @@ def machine_problems(record: Record, token_given: bool, *, token_may_change: boo
     checks = (
         architecture_problem(host["architecture"]),
         memory_cgroup_problem(host),
-        _other_role(record),
+        other_role(record),
         "" if token_may_change else _token_problem(record["name"], k3s, token_given),
     )
     return [f"{record['name']}: {problem}" for problem in checks if problem]
@@ -100,7 +100,8 @@ def _skew(records: Iterable[Record]) -> list[str]:
     ]
 
 
-def _other_role(record: Record) -> str:
+def other_role(record: Record) -> str:
+    """Say what to do about a machine that has the other part in the cluster."""
     others = [role for role in record["probe"]["k3s"]["installed_roles"] if role != record["role"]]
     if not others:
         return ""

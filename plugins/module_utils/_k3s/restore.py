@@ -1,15 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection. Whether a backup fits the inventory, and what a restore overwrites and leaves behind."""
+"""PRIVATE to the collection. Whether a backup fits the inventory, and what a restore overwrites and leaves behind.
+
+A restore may be cut short between any two steps, and the next one finishes it without a word from anybody. What it
+finds is told by notes: each says of which backup it is, and of which cluster.
+
+* A server gets its note when what it had has been put aside. Until the data are in place on the first server, all
+  begins anew, and what lies on a server is half-done work that may go. k3s is stopped and disabled there all the
+  while. So where it runs or is enabled, or where the data of another cluster lie, somebody has made a cluster since:
+  that is kept aside, and wants the word.
+* The first server's note says that the data are in place as soon as they are. From then on the cluster lives, and is
+  only completed, if it still is that cluster. What pods may have written since must not be overwritten: each volume and
+  each dump is noted as soon as it has been given back, and has had its turn.
+* In the end the notes go, that of the first server before all others. Notes that were left behind mean nothing without
+  it. What lives then is a cluster like any other, for another restore of the same backup too.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .machines import Machine, listed, servers_among
+from .preflight import other_role
+from .version import Version
 
-_NUMBERS = re.compile(r"^v(\d+)\.(\d+)\.(\d+)\S*?\+k3s(\d+)$")
+Note = Mapping[str, Any]  # backup, cluster, in_place and given_back, as hearth_restore.py writes them; or empty
+
 _NOT_THE_OPERATORS = re.compile(
     r"^(beta\.)?kubernetes\.io/|^node\.kubernetes\.io/|^node-role\.kubernetes\.io/(control-plane|etcd|master)$"
     r"|^egress\.k3s\.io/|^p2p\.k3s\.cattle\.io/"
@@ -26,7 +43,8 @@ def backup_problems(
             f"the backup is of cluster {manifest['cluster_name']}, and the inventory describes {cluster_name} "
             "(k3s_cluster_name): name the backup or the inventory that is meant"
         )
-    if _older(version, manifest["k3s_version"]):
+    wanted, made_by = Version.parse(version), Version.parse(manifest["k3s_version"])
+    if wanted is not None and made_by is not None and wanted < made_by:
         problems.append(
             f"the backup was made by k3s {manifest['k3s_version']}, and k3s_version is {version}, which is older and "
             "cannot be trusted to read it: set k3s_version to that of the backup or a newer one"
@@ -44,11 +62,34 @@ def backup_problems(
     return problems
 
 
-def _older(version: str, than: str) -> bool:
-    mine, theirs = _NUMBERS.match(version), _NUMBERS.match(than)
-    if mine is None or theirs is None:
+def unfit(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what of the parameters and of the machines' parts must be mended first; both stay as they are until then."""
+    own = [problem for record in records for problem in record["problems"]]
+    parts = [f"{record['name']}: {problem}" for record in records if (problem := other_role(record))]
+    return [*dict.fromkeys(own), *parts]
+
+
+def is_half_done(machine: Machine, note: Note) -> bool:
+    """Tell whether what lies on a server is what a run left there before the data were in place, and nobody's since."""
+    if note.get("in_place") is not False or "cluster" not in note or machine.running or machine.enabled:
         return False
-    return [int(number) for number in mine.groups()] < [int(number) for number in theirs.groups()]
+    return not machine.holds_data or machine.cluster in ("", note["cluster"])
+
+
+def is_in_place(
+    machines: Sequence[Machine], servers: Sequence[str], manifest: Mapping[str, Any], notes: Mapping[str, Note]
+) -> bool:
+    """Tell whether an earlier run has put this backup's data on the first server, and its cluster is still there."""
+    first = next((machine for machine in machines if machine.name == servers[0]), None)
+    note = notes.get(servers[0], {})
+    if first is None or not _is_of(note, manifest) or not note.get("in_place"):
+        return False
+    return first.holds_data and first.cluster == manifest["cluster"]
+
+
+def _is_of(note: Note, manifest: Mapping[str, Any]) -> bool:
+    """The name of a backup is but the moment at which it was taken."""
+    return (note.get("backup"), note.get("cluster")) == (manifest["name"], manifest["cluster"])
 
 
 def restore_obstacles(
@@ -57,11 +98,11 @@ def restore_obstacles(
     manifest: Mapping[str, Any],
     *,
     word: str = "",
-    begun: Iterable[str] = (),
+    notes: Mapping[str, Note] | None = None,
 ) -> list[str]:
     """Say what must not be overwritten without an explicit word, and who has to answer first.
 
-    begun: the servers on which an earlier run has begun to restore this very backup; what is there is its work.
+    notes: what earlier runs have left on the servers. What such a run of this very restore has made is in nobody's way.
     """
     known = servers_among(machines, servers)
     silent = [name for name in servers if name not in {machine.name for machine in known}]
@@ -70,15 +111,29 @@ def restore_obstacles(
             f"{listed(silent)} did not answer, and a server that comes back with the old data would be a second "
             "cluster: bring it back, or take it out of the inventory if it is gone for good"
         ]
-    holders = [machine for machine in known if (machine.live or machine.holds_data) and machine.name not in begun]
     wanted = manifest["cluster_name"]
-    if not holders or word == wanted:
-        return []
-    if word:
+    if word and word != wanted:
         return [f"overwrite is {word}, and the cluster is called {wanted}: nothing was changed"]
+    holders = _holders(known, servers, manifest, notes or {})
+    if word or not holders:
+        return []
     return [
         f"{_described(holders)}. All that was done in it since the backup of {manifest['name']} would be lost: "
         f"say so with -e overwrite={wanted}"
+    ]
+
+
+def _holders(
+    known: Sequence[Machine], servers: Sequence[str], manifest: Mapping[str, Any], notes: Mapping[str, Note]
+) -> list[Machine]:
+    """The servers on which there is a cluster that is not the work of this very restore."""
+    there = [machine for machine in known if machine.live or machine.holds_data]
+    if is_in_place(known, servers, manifest, notes):
+        return [machine for machine in there if machine.cluster not in ("", manifest["cluster"])]
+    return [
+        machine
+        for machine in there
+        if not (_is_of(notes.get(machine.name, {}), manifest) and is_half_done(machine, notes[machine.name]))
     ]
 
 

@@ -88,7 +88,7 @@ def _k3s(node: Mapping[str, Any], nodes: Sequence[dict[str, Any]], cluster: str)
     return {
         "role": "server",
         "installed_roles": ["server"],
-        "service": {"active": "active"},
+        "service": {"active": "active", "enabled": True},
         "config": {"server": "", "cluster_init": False},
         "datastore": "etcd" if _ETCD in node["metadata"]["labels"] else "",
         "cluster": cluster,

@@ -27,8 +27,13 @@ def version_of(record: Record, records: Sequence[Record]) -> str:
     return str(k3s.get("running_version") or said or installed)
 
 
-def version_problems(records: Sequence[Record], target: str, here: Collection[str]) -> list[str]:
-    """One sentence for each reason why the machines named in `here` must not be brought to a version."""
+def version_problems(
+    records: Sequence[Record], target: str, here: Collection[str], *, may_go_back: bool = False
+) -> list[str]:
+    """One sentence for each reason why the machines named in `here` must not be brought to a version.
+
+    may_go_back: what they have is overwritten with data of that version.
+    """
     wanted = Version.parse(target)
     if wanted is None:
         return []  # another check says that this is no version
@@ -41,7 +46,7 @@ def version_problems(records: Sequence[Record], target: str, here: Collection[st
     leading = [each for each in servers if each[0]["name"] not in here and each[2].minors_to(wanted) > 0]
     skipping = [each for each in mine if each[2].minors_to(wanted) > MOST_MINORS[each[0]["role"]]]
     return [
-        *_told(backward, lambda names, text: _backward(names, text, target)),
+        *_told([] if may_go_back else backward, lambda names, text: _backward(names, text, target)),
         *_told(skipping, lambda names, text: _skipping(names, text, target)),
         *_told(leading, lambda names, text: _leading(names, text, target)),
     ]

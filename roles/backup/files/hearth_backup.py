@@ -74,7 +74,7 @@ class Settings:
 def create(settings: Settings) -> dict[str, Any]:
     """Take a backup; nothing of it is left where it cannot be finished."""
     settings.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with alone(settings.directory / ".lock"):
+    with alone_in(settings.directory):
         for left in settings.directory.glob("*.part"):  # by a run that was killed
             shutil.rmtree(left)
         name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -87,7 +87,7 @@ def create(settings: Settings) -> dict[str, Any]:
         except BaseException:
             shutil.rmtree(stage, ignore_errors=True)
             raise
-        prune(settings.directory, settings.keep)
+        prune(settings.directory / name, settings.keep)
     return {"path": str(settings.directory / name), "manifest": manifest}
 
 
@@ -154,8 +154,10 @@ def copy_of_datastore(settings: Settings, kind: str, stage: Path) -> Iterator[Pa
         copy.unlink()
         return
     snapshots = settings.data_dir / "server/db/snapshots"
-    where = [f"--data-dir={settings.data_dir}", f"--dir={snapshots}"]
-    said = run(["k3s", "etcd-snapshot", "save", f"--name={SNAPSHOT}", *where], both=True)
+    where = [f"--data-dir={settings.data_dir}", f"--dir={snapshots}", "--etcd-s3=false"]
+    # k3s knows a compressed snapshot by its name alone, which this one loses when it is packed.
+    how = [f"--name={SNAPSHOT}", "--etcd-snapshot-compress=false"]
+    said = run(["k3s", "etcd-snapshot", "save", *how, *where], both=True)
     found = re.search(r"Snapshot (\S+) saved", said)
     if found is None:
         raise BackupError(f"k3s said no name of the snapshot it took: {last_line(said)}")
@@ -258,13 +260,29 @@ def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def prune(directory: Path, keep: int) -> list[str]:
-    """Drop the oldest backups beyond as many as are kept; what is not a backup is left alone."""
-    found = sorted(path for path in directory.iterdir() if NAME.fullmatch(path.name) and (path / MANIFEST).is_file())
-    surplus = found[: max(0, len(found) - keep)]
+def prune(taken: Path, keep: int) -> list[str]:
+    """Drop the oldest backups of the same cluster beyond as many as are kept.
+
+    The one that was just taken is kept even by a clock that is behind. What else lies beside it is left alone.
+    """
+    mine = cluster_in(taken)
+    others = sorted(
+        path
+        for path in taken.parent.iterdir()
+        if NAME.fullmatch(path.name) and path != taken and cluster_in(path) == mine
+    )
+    surplus = others[: max(0, len(others) + 1 - keep)]
     for path in surplus:
         shutil.rmtree(path)
     return [path.name for path in surplus]
+
+
+def cluster_in(backup: Path) -> str:
+    """The cluster that a backup is of; none where it is no backup that can be read."""
+    try:
+        return str(read_manifest(backup)["cluster"])
+    except BackupError:
+        return ""
 
 
 # Carrying it
@@ -341,7 +359,7 @@ def accept(part: Path, keep: int, volumes: Sequence[Mapping[str, Any]] = ()) -> 
         shutil.rmtree(part)
     else:
         part.rename(final)
-    return {"path": str(final), "pruned": prune(final.parent, keep)}
+    return {"path": str(final), "pruned": prune(final, keep)}
 
 
 def with_volumes(manifest: Mapping[str, Any], archived: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -437,11 +455,14 @@ def write_private(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def alone(path: Path) -> Iterator[IO[str]]:
-    """One backup at a time; the second waits."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
+def alone_in(directory: Path) -> Iterator[None]:
+    """One at a time: the second waits, also for what a run that was killed has left running."""
+    held = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def secret() -> str:

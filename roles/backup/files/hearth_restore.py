@@ -2,8 +2,8 @@
 """Put a backup of a cluster in the place of what a server has. Runs on the server, beside ``hearth_backup.py``.
 
 A restore has two halves. Until the data are in place, an interrupted one begins anew, and what it has done so far is
-thrown away; what the server had before is kept aside. From then on the cluster lives, and is only completed. The file
-``restore.json`` says which half it is.
+thrown away; what the server had before is kept aside. From then on the cluster lives, and is only completed. The note
+``restore.json`` says which half it is, until the restore is over.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from hearth_backup import (
     NODE_PASSWORD,
     SEALED,
     BackupError,
+    alone_in,
     answer,
     check,
     demand_passphrase,
@@ -76,25 +78,35 @@ def room_for(manifest: Mapping[str, Any]) -> int:
     return files + 2 * content
 
 
-def clear(data_dir: Path, name: str, again: bool) -> bool:
-    """Put what this server had aside, unless it is the half-done work of an earlier run, which goes; tell if it did."""
-    record = json.loads(RECORD.read_text()) if RECORD.is_file() else {"backup": "", "done": True}
-    if record == {"backup": name, "done": True} and not again:
-        return False
+def noted() -> dict[str, Any]:
+    """What a run that has not ended has noted here."""
+    note: dict[str, Any] = json.loads(RECORD.read_text()) if RECORD.is_file() else {}
+    return note
+
+
+def note_down(note: Mapping[str, Any]) -> None:
+    """Note what must not be done again, once all of it is on the disk."""
+    os.sync()
+    write_private(RECORD, json.dumps(note))
+
+
+def clear(data_dir: Path, name: str, cluster: str) -> None:
+    """Put what this server had aside, unless it is the half-done work of an earlier run, which goes.
+
+    Its note says that it is: one that is not true has been taken away before, see ``_k3s/restore.py``.
+    """
     server = data_dir / "server"
-    if not record["done"]:
+    if noted().get("in_place") is False:
         shutil.rmtree(server, ignore_errors=True)
     elif server.exists():
         server.rename(data_dir / f"server-before-restore-{int(time.time())}")
-    RECORD.parent.mkdir(parents=True, exist_ok=True)
-    write_private(RECORD, json.dumps({"backup": name, "done": False}))
+    note_down({"backup": name, "cluster": cluster, "in_place": False, "given_back": []})
     for old in sorted(data_dir.glob("server-before-restore-*"))[:-1]:
         shutil.rmtree(old)
-    return True
 
 
 def place(data_dir: Path, stage: Path, manifest: Mapping[str, Any], node_name: str) -> None:
-    """Put the token and the datastore where k3s looks for them, before it is started."""
+    """Put the token and the datastore where k3s looks for them, before it is started, and note that they are there."""
     server = data_dir / "server"
     (server / "db").mkdir(parents=True, exist_ok=True, mode=0o700)
     token = (stage / "server/token").read_text()
@@ -109,6 +121,7 @@ def place(data_dir: Path, stage: Path, manifest: Mapping[str, Any], node_name: s
         reset_etcd(data_dir, stage)
     else:
         shutil.copyfile(stage / "server/datastore/sqlite", server / "db/state.db")
+    note_down({**noted(), "in_place": True})
 
 
 def reset_etcd(data_dir: Path, stage: Path) -> None:
@@ -129,13 +142,21 @@ def reset_etcd(data_dir: Path, stage: Path) -> None:
         raise BackupError(f"k3s did not say that it restored the snapshot: {last_line(said)}")
 
 
-def finish(name: str) -> None:
-    """Note that the data are in place: from here on, everything is what makes any machine a node."""
-    write_private(RECORD, json.dumps({"backup": name, "done": True}))
+def replay(stage: Path, command: Mapping[str, Any]) -> bool:
+    """Give what was dumped to the command that takes it back; tell whether it had not had its turn.
+
+    One that was given back may have been written to since. One that failed, or was cut short, has its turn again.
+    """
+    note = noted()
+    had_its_turn = note.get("given_back", [])
+    if command["name"] in had_its_turn:
+        return False
+    give_back(stage, command)
+    note_down({**note, "given_back": [*had_its_turn, command["name"]]})
+    return True
 
 
-def replay(stage: Path, command: Mapping[str, Any]) -> None:
-    """Give what was dumped to the command that takes it back."""
+def give_back(stage: Path, command: Mapping[str, Any]) -> None:
     argv = ["k3s", "kubectl", "exec", "-i", f"--namespace={command['namespace']}", command["pod"], "--"]
     with (
         tempfile.TemporaryFile("w+") as errors,
@@ -172,8 +193,8 @@ def arguments() -> argparse.ArgumentParser:
     verb = verbs.add_parser("clear", help="put what this server has aside")
     verb.add_argument("data_dir", type=Path)
     verb.add_argument("name")
-    verb.add_argument("--again", action="store_true", help="also if it is this very backup that was put here")
-    verb.set_defaults(act=lambda given: clear(given.data_dir, given.name, given.again))
+    verb.add_argument("cluster")
+    verb.set_defaults(act=lambda given: clear(given.data_dir, given.name, given.cluster))
     verb = verbs.add_parser("place", help="put token and datastore where k3s looks for them")
     verb.add_argument("data_dir", type=Path)
     verb.add_argument("stage", type=Path)
@@ -182,9 +203,6 @@ def arguments() -> argparse.ArgumentParser:
     verb.set_defaults(
         act=lambda given: place(given.data_dir, given.stage, read_manifest(given.backup), given.node_name)
     )
-    verb = verbs.add_parser("finish", help="note that the data are in place")
-    verb.add_argument("name")
-    verb.set_defaults(act=lambda given: finish(given.name))
     verb = verbs.add_parser("replay", help="give what was dumped to the command that takes it back")
     verb.add_argument("stage", type=Path)
     verb.add_argument("backup", type=Path)
@@ -193,6 +211,12 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def act(asked: argparse.Namespace) -> Any:
+    """Do one step; what a run that was killed has left running is waited for."""
+    with alone_in(RECORD.parent):
+        return asked.act(asked)
+
+
 if __name__ == "__main__":
     asked = arguments().parse_args()
-    sys.exit(answer(lambda: asked.act(asked)))
+    sys.exit(answer(lambda: act(asked)))

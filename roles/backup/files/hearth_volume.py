@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -30,6 +29,7 @@ from hearth_backup import (
     CHUNK,
     SEALED,
     BackupError,
+    alone_in,
     answer,
     demand_opened,
     demand_passphrase,
@@ -179,17 +179,6 @@ def unpack(packed: Path, directory: Path, passphrase: str) -> None:
 def set_aside(directory: Path) -> None:
     """Keep what is in the place of a volume. It is nobody's but the operator's to delete."""
     directory.rename(directory.with_name(f"{directory.name}.before-restore-{int(time.time())}"))
-
-
-@contextlib.contextmanager
-def alone_in(directory: Path) -> Iterator[None]:
-    """Wait until what a run that was killed has left running has ended."""
-    held = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
 
 
 # What both need

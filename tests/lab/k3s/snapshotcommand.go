@@ -65,6 +65,8 @@ func readSnapshotOptions(operation string, args []string) (snapshotOptions, erro
 	flags.StringVar(&options.request.Dir, "dir", "", "where the snapshots are")
 	flags.IntVar(&options.request.Retention, "retention", snapshotRetention, "how many are kept")
 	name := flags.String("name", "", "beginning of the snapshot's name")
+	compress := flags.Bool("compress", false, "whether snapshots are compressed, which this double does not do")
+	s3 := flags.Bool("etcd-s3", false, "whether snapshots go to S3 too, which this double does not do")
 	fromFiles, err := configFileArgs(configPath(args), func(key string) bool { return flags.Lookup(key) != nil && key != "etcd-snapshot-name" })
 	if err != nil {
 		return options, err
@@ -72,6 +74,9 @@ func readSnapshotOptions(operation string, args []string) (snapshotOptions, erro
 	flags.SetOutput(io.Discard)
 	if err := flags.Parse(append(fromFiles, args...)); err != nil {
 		return options, err
+	}
+	if *compress || *s3 {
+		return options, errors.New("this double of k3s neither compresses snapshots nor knows S3")
 	}
 	options.request.Name = flags.Args()
 	if *name != "" {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restore and reset end on the controller where they must not go on: no machine is asked for anything."""
+"""Backup, restore and reset end on the controller where they must not go on: no machine is asked for anything."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+ROLE_VARS = Path(__file__).parents[3] / "roles" / "backup" / "vars" / "main.yml"
 MANIFEST = {
     "format": 1,
     "name": "20261127T030000Z",
@@ -35,12 +37,9 @@ def desk(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def play(desk: Path, name: str, **variables: str) -> str:
-    done = subprocess.run(
-        [
-            *(str(Path(sys.prefix) / "bin/ansible-playbook"), "-i", "hosts.json", f"hearth.cluster.{name}"),
-            *("--extra-vars", json.dumps(variables)),
-        ],
+def ansible(desk: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.prefix) / "bin/ansible-playbook"), *arguments],
         cwd=desk,
         env={**os.environ, "PWD": str(desk), "ANSIBLE_NOCOLOR": "1"},
         stdin=subprocess.DEVNULL,
@@ -48,6 +47,10 @@ def play(desk: Path, name: str, **variables: str) -> str:
         text=True,
         check=False,
     )
+
+
+def play(desk: Path, name: str, **variables: Any) -> str:
+    done = ansible(desk, "-i", "hosts.json", f"hearth.cluster.{name}", "--extra-vars", json.dumps(variables))
     assert done.returncode != 0, done.stdout
     return " ".join((done.stdout + done.stderr).split())
 
@@ -74,6 +77,75 @@ def test_damage_ends_a_restore(desk: Path) -> None:
     said = play(desk, "restore", **{"from": "taken"})
     assert "taken/notes is damaged" in said
     assert "UNREACHABLE" not in said
+
+
+COMMAND = {"name": "db", "namespace": "db", "pod": "db-0", "command": ["dump"]}
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"backup_keep": 0}, "backup_keep is 0, and no backup would be kept"),
+        ({"backup_server_keep": -1}, "backup_server_keep is -1"),
+        ({"backup_commands": [COMMAND, COMMAND]}, "2 commands of the name db"),
+    ],
+)
+def test_what_would_lose_a_backup_is_refused(desk: Path, variables: dict[str, Any], message: str) -> None:
+    said = play(desk, "backup", **variables)
+    assert message in said
+    assert "UNREACHABLE" not in said
+
+
+def value(desk: Path, name: str, **variables: Any) -> Any:
+    """What role backup makes of parameters, asked from a playbook that lies elsewhere."""
+    told = desk / "elsewhere" / "told"
+    tell = {"ansible.builtin.copy": {"content": f"{{{{ {name} | to_json }}}}", "dest": str(told)}}
+    asked = {"hosts": "localhost", "gather_facts": False, "vars_files": [str(ROLE_VARS)]}
+    told.parent.mkdir()
+    (told.parent / "play.json").write_text(json.dumps([{**asked, "tasks": [tell]}]))
+    done = ansible(desk, str(told.parent / "play.json"), "--extra-vars", json.dumps(variables))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(told.read_text())
+
+
+def test_a_relative_directory_is_meant_from_where_the_operator_stands(desk: Path) -> None:
+    assert value(desk, "__backup_home", backup_directory="backups") == str(desk / "backups")
+
+
+def test_k3s_is_not_told_of_s3_while_it_takes_a_file(desk: Path) -> None:
+    config = {"etcd-s3": True, "etcd-s3-bucket": "b", "cluster-init": True, "cluster-cidr": "10.1.0.0/16"}
+    taken = {"node-name": "pi1", "cluster-cidr": "10.1.0.0/16"}
+    given = {"k3s_config": config, "__k3s_record": {"node_name": "pi1"}}
+    assert value(desk, "__backup_reset_config", **given) == taken
+
+
+@pytest.mark.parametrize(
+    ("progress", "stale"),
+    [
+        ({"in_place": True, "half_done": []}, []),
+        ({"in_place": False, "half_done": ["localhost"]}, ["restored-volumes.json"]),
+        ({"in_place": False, "half_done": []}, ["restore.json", "restored-volumes.json"]),
+    ],
+)
+def test_notes_that_are_not_true_any_more_are_forgotten(desk: Path, progress: dict[str, Any], stale: list[str]) -> None:
+    given = {"__backup_progress": progress, "backup_overwrite": ""}
+    notes = value(desk, "__backup_stale_notes", **given)
+    assert [Path(note["path"]).name for note in notes] == stale
+
+
+@pytest.mark.parametrize(("in_place", "dumps"), [(True, ["mail"]), (False, ["db", "mail"])])
+def test_a_dump_that_was_given_back_is_given_again_only_by_a_whole_restore(
+    desk: Path, in_place: bool, dumps: list[str]
+) -> None:
+    commands = [{"name": "db", "restore": ["psql"]}, {"name": "mail", "restore": ["take"]}, {"name": "logs"}]
+    given = {
+        "__backup_examined": {"commands": commands},
+        "__backup_note": {"given_back": ["db"]},
+        "__backup_progress": {"in_place": in_place},
+        "backup_overwrite": "",
+        "k3s_servers": ["localhost"],
+    }
+    assert value(desk, "__backup_dumps", **given) == dumps
 
 
 @pytest.mark.parametrize("variables", [{}, {"confirm": "another"}])

@@ -19,6 +19,7 @@ import pytest
 
 FILES = Path(__file__).parents[3] / "roles" / "backup" / "files"
 NAME = "20261127T030000Z"
+CLUSTER = "0a" * 32
 PASSPHRASE = "correct horse battery"
 ME = pwd.getpwuid(os.getuid()).pw_name
 
@@ -60,7 +61,7 @@ def taken(backup: ModuleType, database: Path, tmp_path: Path) -> Path:
     """A backup of one server with SQLite, as ``create`` lays it out."""
     directory = tmp_path / "backups" / NAME
     directory.mkdir(parents=True)
-    (tmp_path / "token").write_text(f"K10{'0a' * 32}::server:secret\n")
+    (tmp_path / "token").write_text(f"K10{CLUSTER}::server:secret\n")
     (tmp_path / "password").write_text("0123\n")
     backup.copy_sqlite(database, tmp_path / "copy.db")
     members = {"token": tmp_path / "token", "datastore/sqlite": tmp_path / "copy.db"}
@@ -69,7 +70,7 @@ def taken(backup: ModuleType, database: Path, tmp_path: Path) -> Path:
     manifest = {
         "format": 1,
         "name": NAME,
-        "cluster": "0a" * 32,
+        "cluster": CLUSTER,
         "cluster_name": "home",
         "datastore": "sqlite",
         "server": "pi1",
@@ -115,14 +116,48 @@ def test_local_volumes_are_told_with_their_nodes(backup: ModuleType) -> None:
     ]
 
 
+def kept(directory: Path, *names: str, cluster: str = "a") -> list[str]:
+    """Backups of a cluster, as far as their manifests go."""
+    for name in names:
+        (directory / name).mkdir()
+        manifest = {"format": 1, "cluster": cluster, "files": [{"name": "server.tar.gz"}]}
+        (directory / name / "manifest.json").write_text(json.dumps(manifest))
+    return list(names)
+
+
 def test_the_oldest_backups_go_and_strangers_stay(backup: ModuleType, tmp_path: Path) -> None:
-    names = ["20260101T000000Z", "20260102T000000Z", "20260103T000000Z"]
-    for name in [*names, "notes"]:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "manifest.json").touch()
-    (tmp_path / "20250101T000000Z").mkdir()  # no backup: nothing in it says so
-    assert backup.prune(tmp_path, 2) == names[:1]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["20250101T000000Z", *names[1:], "notes"]
+    names = kept(tmp_path, "20260101T000000Z", "20260102T000000Z", "20260103T000000Z")
+    strangers = [*kept(tmp_path, "20250101T000000Z", cluster="b"), *kept(tmp_path, "notes"), "20240101T000000Z"]
+    (tmp_path / strangers[-1]).mkdir()  # no backup: nothing in it says so
+    assert backup.prune(tmp_path / names[-1], 2) == names[:1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*strangers, *names[1:]])
+
+
+@pytest.mark.parametrize("keep", [1, 0, -1])
+def test_the_backup_that_was_just_taken_is_kept_whatever_the_clock_says(
+    backup: ModuleType, tmp_path: Path, keep: int
+) -> None:
+    taken, *others = kept(tmp_path, "19700101T000000Z", "20260102T000000Z", "20260103T000000Z")
+    assert backup.prune(tmp_path / taken, keep) == others
+    assert [path.name for path in tmp_path.iterdir()] == [taken]
+
+
+def test_a_snapshot_is_neither_compressed_nor_brought_to_s3(
+    backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[list[str]] = []
+
+    def run(argv: list[str], **_: Any) -> str:
+        told.append(argv)
+        return 'level=info msg="Snapshot hearth-pi1-1 saved."'
+
+    monkeypatch.setattr(backup, "run", run)
+    settings = backup.Settings("home", "pi1", tmp_path, tmp_path, 1, [])
+    with backup.copy_of_datastore(settings, "etcd", tmp_path) as copy:
+        assert copy.name == "hearth-pi1-1"
+    save, delete = told
+    assert {"--etcd-snapshot-compress=false", "--etcd-s3=false"} <= set(save)
+    assert "--etcd-s3=false" in delete
 
 
 @pytest.mark.parametrize("passphrase", ["", PASSPHRASE])
@@ -232,26 +267,58 @@ def test_what_killed_runs_have_fetched_goes(backup: ModuleType, taken: Path, tmp
 def test_what_a_server_had_is_kept_aside_and_half_done_work_is_not(restore: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     (tmp_path / "server" / "mine").touch()
-    assert restore.clear(tmp_path, NAME, again=False)
+    restore.clear(tmp_path, NAME, CLUSTER)
     (aside,) = tmp_path.glob("server-before-restore-*")
     assert (aside / "mine").is_file()
 
     (tmp_path / "server").mkdir()  # half-done: the run was killed here
-    assert restore.clear(tmp_path, NAME, again=False)
+    restore.clear(tmp_path, NAME, CLUSTER)
     assert not (tmp_path / "server").exists()
     assert list(tmp_path.glob("server-before-restore-*")) == [aside]
 
-    restore.finish(NAME)
-    (tmp_path / "server").mkdir()
-    assert not restore.clear(tmp_path, NAME, again=False), "the data are in place, and the cluster may live by now"
-    assert (tmp_path / "server").exists()
+
+@pytest.mark.parametrize("note", [None, {"backup": NAME, "cluster": CLUSTER, "in_place": True}])
+def test_what_may_have_lived_is_kept_aside(restore: ModuleType, tmp_path: Path, note: dict[str, Any] | None) -> None:
+    if note:
+        restore.RECORD.write_text(json.dumps(note))
+    (tmp_path / "server" / "mine").mkdir(parents=True)
+    restore.clear(tmp_path, NAME, CLUSTER)
+    (aside,) = tmp_path.glob("server-before-restore-*")
+    assert (aside / "mine").is_dir()
+    assert restore.noted() == {"backup": NAME, "cluster": CLUSTER, "in_place": False, "given_back": []}
+
+
+def test_a_dump_is_given_back_once_and_again_only_where_that_failed(
+    backup: ModuleType, restore: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    fails = ["mail"]
+
+    def give_back(_stage: Path, command: dict[str, str]) -> None:
+        given.append(command["name"])
+        if command["name"] in fails:
+            raise backup.BackupError("it failed")
+
+    monkeypatch.setattr(restore, "give_back", give_back)
+    restore.clear(tmp_path, NAME, CLUSTER)
+    assert restore.replay(tmp_path, {"name": "db"})
+    with pytest.raises(backup.BackupError):
+        restore.replay(tmp_path, {"name": "mail"})
+    fails.clear()
+    assert not restore.replay(tmp_path, {"name": "db"})
+    assert restore.replay(tmp_path, {"name": "mail"})
+    assert given == ["db", "mail", "mail"]
+    restore.clear(tmp_path, NAME, CLUSTER)
+    assert restore.replay(tmp_path, {"name": "db"}), "a whole restore gives all of them back"
 
 
 def test_the_data_lie_where_k3s_looks_for_them(
     backup: ModuleType, restore: ModuleType, taken: Path, tmp_path: Path
 ) -> None:
     manifest = restore.unpack(taken, tmp_path / "open", "")
+    restore.clear(tmp_path / "data", NAME, CLUSTER)
     restore.place(tmp_path / "data", tmp_path / "open", manifest, "pi1")
+    assert restore.noted() == {"backup": NAME, "cluster": CLUSTER, "in_place": True, "given_back": []}
     server = tmp_path / "data" / "server"
     assert rows(server / "db/state.db") == [("kept",)]
     assert (server / "token").read_text() == (tmp_path / "etc/token").read_text()

@@ -10,18 +10,24 @@ import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._k3s.machines import ClusterNode, Machine
 from ansible_collections.hearth.cluster.plugins.module_utils._k3s.restore import (
     backup_problems,
+    is_half_done,
+    is_in_place,
     node_marks,
     restore_obstacles,
     stale_nodes,
+    unfit,
 )
 
 SERVERS = ("pi1", "pi2", "pi3")
 MANIFEST: dict[str, Any] = {
     "name": "20261127T030000Z",
+    "cluster": "a" * 64,
     "cluster_name": "home",
     "k3s_version": "v1.36.3+k3s1",
     "datastore": "etcd",
 }
+BEGUN = {"backup": MANIFEST["name"], "cluster": MANIFEST["cluster"], "in_place": False, "given_back": []}
+IN_PLACE = {**BEGUN, "in_place": True}
 
 
 def machine(name: str, **seen: Any) -> Machine:
@@ -42,6 +48,7 @@ def test_a_backup_is_restored_by_the_same_version_or_a_newer_one(version: str) -
     ("manifest", "wishes", "word"),
     [
         ({}, {"version": "v1.36.2+k3s9"}, "older"),
+        ({}, {"version": "v1.36.3-rc1+k3s1"}, "older"),
         ({"k3s_version": "v1.36.3+k3s2"}, {}, "older"),
         ({"k3s_version": "v1.36.10+k3s1"}, {"version": "v1.36.9+k3s1"}, "older"),
         ({"cluster_name": "lab"}, {}, "the backup is of cluster lab, and the inventory describes home"),
@@ -70,12 +77,88 @@ def test_a_cluster_is_overwritten_only_by_its_name() -> None:
     assert "-e overwrite=home" in refusal
     assert restore_obstacles(machines, SERVERS, MANIFEST, word="home") == []
     assert "nothing was changed" in restore_obstacles(machines, SERVERS, MANIFEST, word="hmoe")[0]
+    blank = [machine(name) for name in SERVERS]
+    assert "nothing was changed" in restore_obstacles(blank, SERVERS, MANIFEST, word="hmoe")[0]
 
 
-def test_what_an_interrupted_restore_has_left_is_in_nobodys_way() -> None:
-    machines = [machine("pi1", live=True, datastore="etcd"), machine("pi2", datastore="etcd"), machine("pi3")]
-    assert restore_obstacles(machines, SERVERS, MANIFEST, begun=["pi1", "pi2"]) == []
-    assert "lie on pi2" in restore_obstacles(machines, SERVERS, MANIFEST, begun=["pi1"])[0]
+ALIVE = {"live": True, "running": True, "enabled": True, "datastore": "etcd", "cluster": MANIFEST["cluster"]}
+OTHER = {**ALIVE, "cluster": "b" * 64}
+PLACED = {"datastore": "etcd", "cluster": MANIFEST["cluster"]}
+
+
+@pytest.mark.parametrize("name", ["20261128T030000Z", MANIFEST["name"]])
+def test_what_a_killed_run_left_before_the_data_were_in_place_begins_anew(name: str) -> None:
+    machines = [machine("pi1", **PLACED), machine("pi2"), machine("pi3")]
+    refused = restore_obstacles(machines, SERVERS, {**MANIFEST, "name": name}, notes={"pi1": BEGUN})
+    assert bool(refused) == (name != MANIFEST["name"]), "another backup's half-done work wants the word"
+    assert is_half_done(machines[0], BEGUN)
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        pytest.param(ALIVE, id="lives"),
+        pytest.param(OTHER, id="another lives"),
+        pytest.param({**ALIVE, "live": False, "running": False}, id="sleeps, and would start with the machine"),
+        pytest.param({**PLACED, "running": True}, id="was started by hand"),
+        pytest.param({**PLACED, "cluster": "b" * 64}, id="another sleeps"),
+    ],
+)
+@pytest.mark.parametrize("name", [MANIFEST["name"], "20261128T030000Z"])
+def test_a_cluster_that_was_made_after_half_a_restore_is_nobodys_half_done_work(
+    since: dict[str, Any], name: str
+) -> None:
+    machines = [machine("pi1", **since), machine("pi2"), machine("pi3")]
+    notes = dict.fromkeys(SERVERS, BEGUN)
+    assert "-e overwrite=home" in restore_obstacles(machines, SERVERS, {**MANIFEST, "name": name}, notes=notes)[0]
+    assert not is_half_done(machines[0], BEGUN)
+
+
+def test_once_the_data_are_in_place_the_cluster_is_only_completed() -> None:
+    machines = [machine("pi1", **ALIVE), machine("pi2", **ALIVE), machine("pi3")]
+    notes = {"pi1": IN_PLACE, "pi2": BEGUN, "pi3": BEGUN}
+    assert is_in_place(machines, SERVERS, MANIFEST, notes)
+    assert restore_obstacles(machines, SERVERS, MANIFEST, notes=notes) == []
+    stranger = [machines[0], machine("pi2", **OTHER), machines[2]]
+    assert "alive on pi2" in restore_obstacles(stranger, SERVERS, MANIFEST, notes=notes)[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "note"),
+    [
+        pytest.param(ALIVE, {}, id="the restore is over"),
+        pytest.param(ALIVE, {"backup": MANIFEST["name"], "done": True}, id="a note of another form"),
+        pytest.param(ALIVE, {**IN_PLACE, "backup": "20261128T030000Z"}, id="of another backup"),
+        pytest.param(ALIVE, {**IN_PLACE, "cluster": "b" * 64}, id="of another cluster's backup"),
+        pytest.param(OTHER, IN_PLACE, id="another cluster lives there"),
+    ],
+)
+def test_a_cluster_that_lives_is_not_taken_for_an_interrupted_restore(
+    first: dict[str, Any], note: dict[str, Any]
+) -> None:
+    machines = [machine("pi1", **first), machine("pi2", **ALIVE), machine("pi3")]
+    notes = {"pi1": note, "pi2": IN_PLACE, "pi3": BEGUN}
+    assert not is_in_place(machines, SERVERS, MANIFEST, notes)
+    assert "alive on pi1 and pi2" in restore_obstacles(machines, SERVERS, MANIFEST, notes=notes)[0]
+
+
+def test_data_that_are_gone_are_not_in_place() -> None:
+    machines = [machine("pi1", cluster=MANIFEST["cluster"]), machine("pi2"), machine("pi3")]
+    assert not is_in_place(machines, SERVERS, MANIFEST, {"pi1": IN_PLACE})
+    assert not is_in_place(machines[1:], SERVERS, MANIFEST, {"pi1": IN_PLACE})
+
+
+def test_what_an_older_cluster_has_left_beside_the_data_does_not_count() -> None:
+    """An agent's part keeps the authority of the cluster that was overwritten."""
+    assert is_half_done(machine("pi1", cluster="b" * 64), BEGUN)
+
+
+def test_parameters_and_parts_are_told_before_anything_is_changed() -> None:
+    probe = {"k3s": {"installed_roles": ["agent"]}}
+    records = [{"name": name, "role": "server", "problems": ["k3s_verion: a typo"], "probe": probe} for name in SERVERS]
+    typo, *parts = unfit(records)
+    assert typo == "k3s_verion: a typo"
+    assert [part.split(":")[0] for part in parts] == list(SERVERS)
 
 
 def test_every_server_has_to_answer() -> None:

@@ -44,7 +44,7 @@ def blank(name: str) -> dict[str, Any]:
     k3s: dict[str, Any] = {
         "role": "",
         "installed_roles": [],
-        "service": {"active": "inactive"},
+        "service": {"active": "inactive", "enabled": False},
         "config": {"server": "", "cluster_init": False},
         "datastore": "",
         "cluster": "",

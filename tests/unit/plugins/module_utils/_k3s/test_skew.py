@@ -32,6 +32,13 @@ def test_there_is_no_way_back(target: str) -> None:
     assert all(word in problem for word in ("pi1 and pi3 run", target, NEW, "k3s_version"))
 
 
+def test_the_data_of_an_older_version_are_the_way_back() -> None:
+    records = three_servers(NEW, OLD, "v1.34.9+k3s1")
+    assert version_problems(records, OLD, ALL, may_go_back=True) == []
+    (problem,) = version_problems(records, NEW, ALL, may_go_back=True)
+    assert "skip" in problem
+
+
 def test_a_minor_version_must_not_be_skipped() -> None:
     (problem,) = version_problems(three_servers("v1.34.9+k3s1", OLD, OLD), NEW, ALL)
     assert all(word in problem for word in ("pi1 runs v1.34.9+k3s1", "skip", "v1.35 first"))
