@@ -94,8 +94,9 @@ def send(source: Path, target: Place, wire: Wire) -> Content:
     """Copy a directory to where a receiver waits for it; return what both hold then."""
     if not source.is_dir():
         raise HostError(f"There is no directory {source} on this machine")
-    content = content_of(source)
-    with _telling_of_the_wire(target.node), closing(_call(content, target, wire)) as line:
+    with _telling_of_the_wire(target.node), closing(_call(target, wire)) as line:
+        content = content_of(source)  # may take an hour, and the receiver waits for this call only for minutes
+        _write(line, asdict(content))
         if _read(line)["lacks"]:
             _send_tree(line, source)
         arrived = Content(**_read(line))
@@ -264,8 +265,8 @@ def _telling_of_the_wire(node: str) -> Iterator[None]:
         raise HostError(f"The connection to node {node} was cut: {error or 'it ended'}", reason="connection") from error
 
 
-def _call(content: Content, target: Place, wire: Wire) -> ssl.SSLSocket:
-    """Reach the receiver of this run, and tell it what will come."""
+def _call(target: Place, wire: Wire) -> ssl.SSLSocket:
+    """Reach the receiver of this run."""
     context, deadline = wire.client_context(), time.monotonic() + _SECONDS_TO_MEET
     while True:
         try:
@@ -274,7 +275,6 @@ def _call(content: Content, target: Place, wire: Wire) -> ssl.SSLSocket:
             _wait_for_the_living(line)
             _write(line, {"run": wire.run})
             if _read(line)["run"] == wire.run:
-                _write(line, asdict(content))
                 return line
             line.close()
         except ssl.SSLCertVerificationError:

@@ -224,6 +224,21 @@ def test_nothing_is_sent_to_another_node(pair: Pair, monkeypatch: pytest.MonkeyP
     assert not pair.target.exists()
 
 
+def test_a_directory_that_takes_longer_to_read_than_nodes_wait_for_each_other_arrives(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volume_copy, "_SECONDS_TO_MEET", 1.0)
+    (pair.source / "file").write_text("x")
+
+    def read_slowly(directory: Path) -> Content:
+        if directory == pair.source:
+            time.sleep(2.0)
+        return content_of(directory)
+
+    monkeypatch.setattr(volume_copy, "content_of", read_slowly)
+    assert pair.copy()[2] is True
+
+
 def test_who_waits_in_vain_says_for_what(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volume_copy, "_SECONDS_TO_MEET", 0.1)
     with pytest.raises(HostError, match="does a firewall let this port through"):
