@@ -57,10 +57,9 @@ class Mover:
         return plan_moves(node, sight_of(self.cluster))
 
     def address_of(self, node: str) -> str:
-        """The address at which the other nodes reach this one."""
-        live = self.cluster.get(self._kind("Node"), "", node)
-        addresses = {text(each, "type"): text(each, "address") for each in sequence(live, "status", "addresses")}
-        return addresses.get("InternalIP", "")
+        """The address at which the other nodes reach this one: of several, the one of the cluster's first family."""
+        found = sequence(self.cluster.get(self._kind("Node"), "", node), "status", "addresses")
+        return next((text(each, "address") for each in found if text(each, "type") == "InternalIP"), "")
 
     def move(self, plan: MovePlan, to: str, seconds: float) -> list[Identity]:
         """Make every claim of a plan use its copy on the other node; the workloads that are healthy there then."""

@@ -316,9 +316,10 @@ def _answer(source_node: str, wire: Wire) -> ssl.SSLSocket:
 
 def _door(wire: Wire, deadline: float) -> socket.socket:
     """Listen, as soon as an earlier run that was killed does so no more."""
+    family = socket.AF_INET6 if ":" in wire.address else socket.AF_INET
     while True:
         try:
-            return socket.create_server((wire.address, wire.port))
+            return socket.create_server((wire.address, wire.port), family=family)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                 raise HostError(f"Cannot listen at {wire.address}, port {wire.port}: {error.strerror}") from error

@@ -38,7 +38,8 @@ class Cluster(FakeCluster):
         super().__init__()
         for name in ("pi1", "pi2", "pi3"):
             live = nodes.node(name)
-            live["status"]["addresses"] = [{"type": "InternalIP", "address": f"10.0.0.{name[-1]}"}]
+            addresses = (f"10.0.0.{name[-1]}", f"fd00::{name[-1]}")
+            live["status"]["addresses"] = [{"type": "InternalIP", "address": each} for each in addresses]
             self.put(live)
         volume = nodes.local_volume("pv", "pi2")
         volume["spec"]["persistentVolumeReclaimPolicy"] = "Delete"

@@ -35,7 +35,7 @@ class Pair:
     """Two nodes of one cluster: pi2 has the data, pi3 gets them."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.address = folder, HERE
         self.authority = Authority.create(folder / "ca")
         self.port = free_ports(1)[0]
         self.source, self.target = folder / "pi2" / "data", folder / "pi3" / "storage" / "data.moved-1"
@@ -51,7 +51,7 @@ class Pair:
             (agent / f"{authority}.crt").write_bytes((self.folder / "ca" / "ca.crt").read_bytes())
 
     def wire(self, name: str) -> Wire:
-        return Wire(HERE, self.port, "this run", self.folder / name / "k3s")
+        return Wire(self.address, self.port, "this run", self.folder / name / "k3s")
 
     def copy(self) -> tuple[Content, Content, bool]:
         """What the sender and the receiver say that they hold, and whether anything was copied."""
@@ -103,6 +103,16 @@ def test_everything_arrives_and_is_equal(pair: Pair) -> None:
     assert (pair.target / "holes").stat().st_blocks == 0
     assert (pair.target.stat().st_mode & 0o777, (pair.target / "deep").stat().st_mode & 0o777) == (0o777, 0o750)
     assert list(pair.target.parent.iterdir()) == [pair.target]
+
+
+def test_nodes_meet_at_an_ipv6_address_too(pair: Pair) -> None:
+    pair.address = "::1"
+    try:
+        socket.create_server((pair.address, 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    (pair.source / "file").write_text("x")
+    assert pair.copy()[2] is True
 
 
 def test_extended_attributes_arrive(pair: Pair) -> None:
