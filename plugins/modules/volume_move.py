@@ -43,7 +43,9 @@ options:
     choices: [planned, moved, cleaned]
     default: planned
   to:
-    description: The node to which all of them move. Without it, the one with most room of those that can take them.
+    description:
+      - The node to which all of them move. Without it, one of those that can take them.
+      - That is the one to which an earlier run has begun to copy, or else the one with most room.
     type: str
     default: ''
   measured:
@@ -150,7 +152,7 @@ from dataclasses import replace
 
 from ..module_utils._cluster.result_volumes import result_of_moves
 from ..module_utils._cluster.spec import VOLUMES, mover_for
-from ..module_utils._cluster.volumes import target_of
+from ..module_utils._cluster.volumes import left_elsewhere, target_of
 from ..module_utils._errors import InputError
 from ..module_utils._faces import DiscreetModule, reporting_errors
 from ..module_utils._kube.options import CONNECTION, reporter_for
@@ -171,6 +173,8 @@ def main() -> None:
             plan = replace(plan, old_copies=mover.plan(plan.node).old_copies)
         if state == "cleaned" and not module.check_mode:
             mover.forget_old_copies(plan.node)
+        for warning in left_elsewhere(plan, to, given["measured"]):
+            module.warn(warning)
         address = mover.address_of(to) if to else ""
         result = result_of_moves(plan, state, to, healthy, check=module.check_mode)
     module.exit_json(**result, address=address, run=secrets.token_hex(8))

@@ -93,6 +93,7 @@ def plan_moves(node: str, sight: Sight) -> MovePlan:
 def target_of(plan: MovePlan, to: str, measured: Mapping[str, Any]) -> str:
     """The node that takes all volumes: the one that is asked for, or the one with most room; nothing where none moves.
 
+    One to which an earlier run has begun to copy comes before others, so that nothing stays there which no list has.
     `measured` is what the machines say of themselves, by their names. Before they are asked it may be open.
     """
     if not plan.is_there:
@@ -108,7 +109,21 @@ def target_of(plan: MovePlan, to: str, measured: Mapping[str, Any]) -> str:
     able = [name for name, reason in why_not.items() if not reason]
     if not able:
         _refuse(plan, [f"node {name}: {reason}" for name, reason in why_not.items()] or ["there is no other node"])
-    return max(able, key=lambda name: integer(measured, name, "room")) if measured or len(able) == 1 else ""
+    if not measured:
+        return able[0] if len(able) == 1 else ""
+    return max(able, key=lambda name: (integer(measured, name, "left") > 0, integer(measured, name, "room")))
+
+
+def left_elsewhere(plan: MovePlan, to: str, measured: Mapping[str, Any]) -> Iterator[str]:
+    """What runs that were cut short have copied to other nodes than the one that takes the volumes now."""
+    paths = ", ".join(f"{each.new_path}, {each.new_path}.incoming" for each in plan.moves)
+    for name in sorted({*measured} - {plan.node, to}) if to else ():
+        left = integer(measured, name, "left")
+        if left:
+            yield (
+                f"Node {name} holds {_megabytes(left)} that an earlier run has copied there; once the volumes are on"
+                f" node {to}, delete on {name} what there is of {paths}"
+            )
 
 
 def _needed(plan: MovePlan, measured: Mapping[str, Any]) -> int:

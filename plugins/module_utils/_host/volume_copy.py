@@ -148,6 +148,11 @@ def stored_in(directory: Path) -> int:
     return sum(seen.values())
 
 
+def left_at(target: Path) -> int:
+    """How many bytes runs that were cut short have left where a copy will be; the copy takes their place."""
+    return stored_in(target) + stored_in(_arriving(target))
+
+
 def fullness_of(directory: Path) -> Literal["absent", "empty", "filled"]:
     """Whether something lies where a directory is or will be."""
     if not os.path.lexists(directory):
@@ -155,13 +160,16 @@ def fullness_of(directory: Path) -> Literal["absent", "empty", "filled"]:
     return "empty" if directory.is_dir() and next(directory.iterdir(), None) is None else "filled"
 
 
-def room_at(directory: Path) -> int:
-    """How many bytes may be stored where a directory is or will be, so that the machine can still work."""
+def room_at(directory: Path, *, freed: int = 0) -> int:
+    """How many bytes may be stored where a directory is or will be, so that the machine can still work.
+
+    So many more bytes are free by then.
+    """
     while not directory.is_dir():
         directory = directory.parent
     file_system = os.statvfs(directory)
     kept = file_system.f_blocks * _KEPT_FREE // 100
-    return max(0, (file_system.f_bavail - kept) * file_system.f_frsize)
+    return max(0, (file_system.f_bavail - kept) * file_system.f_frsize + freed)
 
 
 def _everything_in(directory: Path) -> Iterator[Path]:
@@ -203,20 +211,24 @@ def _send_tree(line: ssl.SSLSocket, source: Path) -> None:
 
 
 def _receive_tree(line: ssl.SSLSocket, target: Path) -> None:
-    """Unpack beside the place, which is never seen half full."""
+    """Unpack beside the place, which is never seen half full. There need not be room for an earlier copy as well."""
     target.parent.mkdir(mode=0o701, parents=True, exist_ok=True)
-    incoming = target.with_name(f"{target.name}.incoming")
+    incoming = _arriving(target)
     with _alone_in(target.parent):
         shutil.rmtree(incoming, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(target)  # what an earlier run copied, and what has changed on the other node since
         incoming.mkdir()
         command = ["--extract", "--preserve-permissions", "--same-owner", f"--directory={incoming}"]
         with _tar(command, f"write {incoming}", "wb") as archive:
             while size := struct.unpack("!I", _exactly(line, 4))[0]:
                 archive.write(_exactly(line, size))
-        if target.exists():
-            shutil.rmtree(target)  # what an earlier run copied, and what has changed on the other node since
         incoming.rename(target)
         os.sync()
+
+
+def _arriving(target: Path) -> Path:
+    return target.with_name(f"{target.name}.incoming")
 
 
 @contextmanager

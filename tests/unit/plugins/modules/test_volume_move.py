@@ -131,6 +131,9 @@ def test_a_plan_changes_nothing(run: Runner, cluster: Cluster) -> None:
     assert (answer["to"], "Name it with to: pi1 or pi3" in run(node="pi2", state="moved")["msg"]) == ("", True)
     chosen = run(node="pi2", measured={"pi2": {"stored": {OLD: 5}}, "pi1": {"room": 9}, "pi3": {"room": 7}})
     assert (chosen["to"], chosen["address"]) == ("pi1", "10.0.0.1")
+    begun = {"pi2": {"stored": {OLD: 5}}, "pi1": {"room": 9, "left": 2_000_000}, "pi3": {"room": 7}}
+    (warning,) = run(node="pi2", to="pi3", measured=begun)["warnings"]
+    assert warning.startswith("Node pi1 holds 2 MB that an earlier run has copied there")
 
 
 def test_a_claim_uses_its_copy_and_stays_the_claim_it_was(run: Runner, cluster: Cluster) -> None:

@@ -13,6 +13,7 @@ from ansible_collections.hearth.cluster.plugins.module_utils._cluster.volumes im
     RECORD,
     MovePlan,
     OldCopy,
+    left_elsewhere,
     plan_moves,
     record_for,
     target_of,
@@ -76,6 +77,20 @@ def test_the_node_with_most_room_takes_it_unless_another_is_named() -> None:
     assert "the 1 volume of node pi2 cannot be moved" in told
     assert "pi1: it has room for 5 MB" in told
     assert "pi3: it has room for 6 MB" in told
+
+
+def test_the_node_to_which_a_copy_was_begun_takes_it_and_what_is_left_on_another_is_named() -> None:
+    plan = plan_moves("pi2", sight(DATABASE))
+    measured = disks(20 * MB, 30 * MB)
+    measured["pi1"]["left"] = 4 * MB
+    assert target_of(plan, "", measured) == "pi1"
+    assert list(left_elsewhere(plan, "pi1", measured)) == []
+    assert target_of(plan, "pi3", measured) == "pi3"
+    (told,) = left_elsewhere(plan, "pi3", measured)
+    assert told.startswith("Node pi1 holds 4 MB that an earlier run has copied there; once the volumes are on node pi3")
+    assert "/var/lib/rancher/k3s/storage/pv.moved-1.incoming" in told
+    measured["pi1"]["room"] = 5 * MB
+    assert target_of(plan, "", measured) == "pi3"
 
 
 def test_a_machine_that_does_not_answer_is_no_target_and_no_source() -> None:

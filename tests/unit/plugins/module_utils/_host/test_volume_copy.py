@@ -7,8 +7,11 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import IO, Literal
 
 import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._errors import HostError
@@ -19,6 +22,7 @@ from ansible_collections.hearth.cluster.plugins.module_utils._host.volume_copy i
     Wire,
     content_of,
     fullness_of,
+    left_at,
     receive,
     room_at,
     send,
@@ -149,6 +153,37 @@ def test_the_rest_of_a_run_that_was_killed_is_no_hindrance(pair: Pair) -> None:
     pair.copy()
     assert list(pair.target.iterdir()) == [pair.target / "file"]
     assert not incoming.exists()
+
+
+def test_there_need_not_be_room_for_an_earlier_copy_as_well(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pair.source / "file").write_text("old")
+    pair.copy()
+    (pair.source / "file").write_text("new")
+    seen, honest = [], volume_copy._tar
+
+    def look(command: Sequence[str], doing: str, mode: Literal["rb", "wb"]) -> AbstractContextManager[IO[bytes]]:
+        seen.extend([pair.target.exists()] if mode == "wb" else [])
+        return honest(command, doing, mode)
+
+    monkeypatch.setattr(volume_copy, "_tar", look)
+    pair.copy()
+    assert seen == [False]
+
+
+def test_what_a_run_that_was_killed_has_left_is_room_for_the_next(tmp_path: Path) -> None:
+    target, incoming = tmp_path / "data.moved-1", tmp_path / "data.moved-1.incoming"
+    assert left_at(target) == 0
+    incoming.mkdir()
+    (incoming / "file").write_bytes(bytes(1_000_000))
+    assert 1_000_000 <= left_at(target) < 1_100_000
+    target.mkdir()
+    (target / "file").write_bytes(bytes(2_000_000))
+    assert 3_000_000 <= left_at(target) < 3_200_000
+    disk = os.statvfs(tmp_path)
+    full = os.statvfs_result([*disk[:4], disk.f_blocks // 10 - 1, *disk[5:]])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "statvfs", lambda _path: full)
+        assert (room_at(target), room_at(target, freed=disk.f_frsize * 3)) == (0, disk.f_frsize * 2)
 
 
 @pytest.mark.parametrize(
