@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, NoReturn
 
 from .._errors import ClusterError, InputError
@@ -210,7 +211,8 @@ def _unfinished(node: str, sight: Sight) -> Iterator[Move]:
 
 def _move(volume: Volume, sight: Sight) -> Move:
     path, pods = directory_of(volume.volume), users_of(volume.claim, sight)
-    return Move(volume.claim, name_of(volume.volume), path, _next_path(path), _names(pods))
+    new_path = _next_path(path, _directories(sight, but=volume.claim))
+    return Move(volume.claim, name_of(volume.volume), path, new_path, _names(pods))
 
 
 def _objections(volume: Volume, sight: Sight) -> Iterator[str]:
@@ -274,10 +276,18 @@ def directory_of(volume: Live) -> str:
     return text(volume, "spec", "local", "path") or text(volume, "spec", "hostPath", "path")
 
 
-def _next_path(path: str) -> str:
-    """A directory that no earlier place of this volume had, wherever that was."""
+def _next_path(path: str, taken: Collection[str]) -> str:
+    """A directory that no earlier place of this volume had, wherever that was, and no other volume has."""
     base, number = re.fullmatch(_MOVES, path.rstrip("/")).groups()  # type: ignore[union-attr]  # it fits any text
-    return f"{base}.moved-{int(number or 0) + 1}"
+    paths = (f"{base}.moved-{each}" for each in count(int(number or 0) + 1))
+    return next(each for each in paths if each not in taken)
+
+
+def _directories(sight: Sight, *, but: str) -> set[str]:
+    """Where data of volumes lie on any node, or will when a move ends; but for where that of one claim goes."""
+    moving = [mapping(record_of(each), "volume") for each in sight.claims if _claim_name(each) != but]
+    left = {each.path for each in old_copies(sight.volumes, sight.claims)}
+    return left.union(map(directory_of, (*sight.volumes, *moving)))
 
 
 def _can_be_used(volume: Live, node: Live) -> bool:

@@ -55,6 +55,19 @@ def test_a_volume_of_the_node_moves_to_a_directory_that_it_never_had() -> None:
     assert again.new_path == "/var/lib/rancher/k3s/storage/pv.moved-2"
 
 
+@pytest.mark.parametrize("is_moving", [False, True], ids=["lies there", "is on its way there"])
+def test_a_volume_does_not_move_to_where_another_of_its_path_has_moved(*, is_moving: bool) -> None:
+    """As where an operator has made one of each node, all with the same path."""
+    held, there = interrupted()
+    own, held["metadata"]["name"], there["metadata"]["name"] = claim("data", "pv"), "other", "other"
+    held["spec"]["volumeName"] = "other"
+    if not is_moving:
+        del held["metadata"]["annotations"]
+    volumes = [local_volume("pv", "pi2"), *([] if is_moving else [there])]
+    (move,) = [each for each in plan_moves("pi2", sight(claims=[own, held], volumes=volumes)).moves if not each.to]
+    assert (move.claim, move.new_path) == ("default/data", "/var/lib/rancher/k3s/storage/pv.moved-2")
+
+
 def test_volumes_of_other_nodes_and_of_no_claim_stay() -> None:
     elsewhere = sight(claims=[claim("data", "pv")], volumes=[local_volume("pv", "pi1"), local_volume("free", "pi2")])
     assert plan_moves("pi2", elsewhere).moves == ()
