@@ -89,9 +89,12 @@ class Cluster(FakeCluster):
         return self.objects.get(("", "PersistentVolumeClaim", "default", "data"), {})
 
 
-def stateful_set() -> dict[str, Any]:
+def stateful_set(*, ready: int = 1) -> dict[str, Any]:
     live = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "default"}}
-    return live | {"spec": {"serviceName": "db"}, "status": {"replicas": 1, "readyReplicas": 1}}
+    return live | {
+        "spec": {"serviceName": "db"},
+        "status": {"replicas": 1, "readyReplicas": ready, "currentReplicas": 1},
+    }
 
 
 @pytest.fixture
@@ -109,7 +112,7 @@ def run(cluster: Cluster, runner_for: RunnerFor) -> Runner:
 
 
 def move(run: Runner, **more: Any) -> dict[str, Any]:
-    return run(node="pi2", to="pi3", state="moved", wait_timeout=0, **more)
+    return run(**{"node": "pi2", "to": "pi3", "state": "moved", "wait_timeout": 5, **more})
 
 
 def assert_moved(cluster: Cluster, uid: str) -> None:
@@ -170,6 +173,50 @@ def test_a_pod_that_came_back_keeps_its_volume(run: Runner, cluster: Cluster) ->
     assert answer["reason"] == "in_use"
     assert "pods use it again: default/db-1" in answer["msg"]
     assert cluster.writes == []
+
+
+DB = "StatefulSet default/db"
+
+
+def test_a_plan_notes_how_the_workloads_are(run: Runner, cluster: Cluster) -> None:
+    assert run(node="pi2")["health"] == {DB: "well"}
+    cluster.put(stateful_set(ready=0))
+    assert run(node="pi2")["health"] == {DB: "unknown"}  # its pod has no node, as after a drain that was cut short
+    pod = nodes.pod("db-0", "pi2", owner="StatefulSet", phase="Pending", volumes=nodes.uses("data"))
+    cluster.put(pod)
+    assert run(node="pi2")["health"] == {DB: "ill"}
+    ending = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["example.org/keeper"]}
+    cluster.put({**pod, "metadata": {**pod["metadata"], **ending}})
+    assert run(node="pi2")["health"] == {DB: "unknown"}
+
+
+def test_what_was_ill_before_is_not_waited_for(run: Runner, cluster: Cluster) -> None:
+    cluster.put(stateful_set(ready=0))
+    answer = move(run, health_before={DB: "ill"})
+    assert answer["message"] == "Node pi2: 1 volume moved to pi3"
+    assert f"{DB} was not healthy before its pods were stopped, so it was not waited for" in str(answer["warnings"])
+    assert cluster.slept < 5
+
+
+def test_what_an_earlier_run_has_stopped_is_waited_for_and_need_not_have_been_well(
+    run: Runner, cluster: Cluster
+) -> None:
+    cluster.put(stateful_set(ready=0))
+    answer = move(run, health_before={DB: "unknown"})
+    assert answer["message"] == "Node pi2: 1 volume moved to pi3"
+    assert f"{DB} is not healthy on node pi3, and how it was before is not known" in str(answer["warnings"])
+    assert cluster.slept >= 5
+
+
+@pytest.mark.parametrize("before", [{DB: "well"}, {}], ids=["was well", "nothing is said"])
+def test_what_was_well_before_must_be_well_again(run: Runner, cluster: Cluster, before: dict[str, str]) -> None:
+    cluster.put(stateful_set(ready=0))
+    answer = move(run, health_before=before)
+    assert (answer["failed"], answer["reason"], DB in answer["msg"]) == (True, "timeout", True)
+
+
+def test_without_a_wait_nothing_is_said_of_health(run: Runner) -> None:
+    assert move(run, wait_timeout=0)["message"] == "Node pi2: 1 volume moved to pi3"
 
 
 def test_what_is_left_behind_is_named_and_forgotten_once_it_is_gone(run: Runner, cluster: Cluster) -> None:
