@@ -117,7 +117,7 @@ def target_of(plan: MovePlan, to: str, measured: Mapping[str, Any]) -> str:
 
 def left_elsewhere(plan: MovePlan, to: str, measured: Mapping[str, Any]) -> Iterator[str]:
     """What runs that were cut short have copied to other nodes than the one that takes the volumes now."""
-    paths = ", ".join(f"{each.new_path}, {each.new_path}.incoming" for each in plan.moves)
+    paths = ", ".join(f"{each.new_path}, {each.new_path}.incoming" for each in plan.moves if not each.is_copied)
     for name in sorted({*measured} - {plan.node, to}) if to else ():
         left = integer(measured, name, "left")
         if left:
