@@ -30,13 +30,21 @@ attributes:
 options:
   state:
     description:
-      - With V(measured) it is returned how much is stored in O(paths), and how much room there is beside them.
+      - With V(measured) it is returned how much is stored in O(paths), and how much room there is beside them and for
+        O(targets).
       - With V(copied) O(source.path) of one node is copied to O(target.path) of the other one.
     type: str
     choices: [measured, copied]
     default: measured
   paths:
     description: The directories to measure. They need not be there.
+    type: list
+    elements: path
+    default: []
+  targets:
+    description:
+      - Directories to which something may be copied. They need not be there.
+      - What runs that were cut short have left there counts as room, for a copy takes its place.
     type: list
     elements: path
     default: []
@@ -120,6 +128,10 @@ room:
   description: How many bytes there is room for beside the directories, if a tenth of the disk stays free.
   returned: when something is measured
   type: int
+left:
+  description: How many bytes runs that were cut short have left where something may be copied to.
+  returned: when something is measured
+  type: int
 files:
   description: How many files were compared.
   returned: when something is copied, unless in check mode
@@ -146,11 +158,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import InputError
 from ..module_utils._faces import reporting_errors
-from ..module_utils._host.volume_copy import Place, Wire, fullness_of, receive, room_at, send, stored_in
+from ..module_utils._host.volume_copy import Place, Wire, fullness_of, left_at, receive, room_at, send, stored_in
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["measured", "copied"], "default": "measured"},
     "paths": {"type": "list", "elements": "path", "default": []},
+    "targets": {"type": "list", "elements": "path", "default": []},
     "node_name": {"type": "str"},
     "source": {
         "type": "dict",
@@ -178,13 +191,21 @@ def main() -> None:
     )
     with reporting_errors(module):
         if module.params["state"] == "measured":
-            paths = [Path(each) for each in module.params["paths"]]
-            stored = {str(each): stored_in(each) for each in paths}
-            content = {each: fullness_of(Path(each)) for each in module.params["paths"]}
-            module.exit_json(changed=False, stored=stored, content=content, room=min(map(room_at, paths), default=0))
+            module.exit_json(changed=False, **measure(module.params["paths"], module.params["targets"]))
         if module.check_mode:
             module.exit_json(changed=True)
         module.exit_json(**copy(module.params))
+
+
+def measure(paths: list[str], targets: list[str]) -> dict[str, Any]:
+    """What the machine holds, and what it has room for."""
+    left = sum(left_at(Path(each)) for each in targets)
+    return {
+        "stored": {each: stored_in(Path(each)) for each in paths},
+        "content": {each: fullness_of(Path(each)) for each in paths},
+        "left": left,
+        "room": min((room_at(Path(each), freed=left) for each in [*paths, *targets]), default=0),
+    }
 
 
 def copy(options: dict[str, Any]) -> dict[str, Any]:

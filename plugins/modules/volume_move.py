@@ -43,7 +43,9 @@ options:
     choices: [planned, moved, cleaned]
     default: planned
   to:
-    description: The node to which all of them move. Without it, the one with most room of those that can take them.
+    description:
+      - The node to which all of them move. Without it, one of those that can take them.
+      - That is the one to which an earlier run has begun to copy, or else the one with most room.
     type: str
     default: ''
   measured:
@@ -52,8 +54,15 @@ options:
       - Without it nothing is known of their disks.
     type: dict
     default: {}
+  health_before:
+    description:
+      - How the workloads were before their pods were stopped, as RV(health) of a plan made by then says it.
+      - One that was V(ill) is not waited for. One of which it is V(unknown) is waited for, and if it does not become
+        healthy that is a warning. One that was V(well), or that is not named, must become healthy.
+    type: dict
+    default: {}
   wait_timeout:
-    description: How many seconds to wait until the workloads are healthy on the other node.
+    description: How many seconds to wait until the workloads are healthy on the other node; with 0 not at all.
     type: int
     default: 300
   progress_file:
@@ -70,12 +79,14 @@ EXAMPLES = r"""
 - name: See what is stored on a node, and which nodes could take it
   hearth.cluster.volume_move:
     node: pi2
+  register: planned
 
 - name: Use the copies on another node
   hearth.cluster.volume_move:
     node: pi2
     to: pi3
     state: moved
+    health_before: "{{ planned.health }}"
 """
 
 RETURN = r"""
@@ -134,6 +145,13 @@ old_copies:
   returned: success
   type: list
   elements: dict
+health:
+  description:
+    - How each workload is that uses the volumes, by its kind, namespace and name, for example
+      C(StatefulSet blog/database).
+    - V(well), V(ill), or V(unknown) where its pods are stopped, for example by a drain that was cut short.
+  returned: with O(state=planned)
+  type: dict
 obstacles:
   description: Why the volumes cannot be moved.
   returned: when that is refused
@@ -148,9 +166,10 @@ reason:
 import secrets
 from dataclasses import replace
 
-from ..module_utils._cluster.result_volumes import result_of_moves
+from ..module_utils._cluster.mover import Served
+from ..module_utils._cluster.result_volumes import result_of_moves, warnings_about
 from ..module_utils._cluster.spec import VOLUMES, mover_for
-from ..module_utils._cluster.volumes import target_of
+from ..module_utils._cluster.volumes import left_elsewhere, target_of
 from ..module_utils._errors import InputError
 from ..module_utils._faces import DiscreetModule, reporting_errors
 from ..module_utils._kube.options import CONNECTION, reporter_for
@@ -165,15 +184,17 @@ def main() -> None:
         to = "" if state == "cleaned" else target_of(plan, given["to"], given["measured"])
         if state == "moved" and plan.moves and not to:
             raise InputError(f"Which node shall have the volumes? Name it with to: {' or '.join(plan.candidates)}")
-        healthy = []
+        served, health = Served(), {"health": mover.health_of_users(plan)} if state == "planned" else {}
         if state == "moved" and plan.moves and not module.check_mode:
-            healthy = mover.move(plan, to, float(given["wait_timeout"]))
+            served = mover.move(plan, to, float(given["wait_timeout"]), given["health_before"])
             plan = replace(plan, old_copies=mover.plan(plan.node).old_copies)
         if state == "cleaned" and not module.check_mode:
             mover.forget_old_copies(plan.node)
         address = mover.address_of(to) if to else ""
-        result = result_of_moves(plan, state, to, healthy, check=module.check_mode)
-    module.exit_json(**result, address=address, run=secrets.token_hex(8))
+        result = result_of_moves(plan, state, to, served, check=module.check_mode)
+    for warning in (*left_elsewhere(plan, to, given["measured"]), *warnings_about(served, to)):
+        module.warn(warning)
+    module.exit_json(**result, **health, address=address, run=secrets.token_hex(8))
 
 
 if __name__ == "__main__":

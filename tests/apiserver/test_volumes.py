@@ -45,12 +45,13 @@ def test_the_pod_runs_where_its_data_are_and_the_claim_is_the_same(database: Sce
     (move,) = plan.moves
     assert (move.claim, move.pods) == (f"{database.namespace}/data", (f"{database.namespace}/it-0",))
     assert TARGET in plan.candidates
+    assert mover(database).health_of_users(plan) == {f"StatefulSet {database.namespace}/it": "well"}
     with pytest.raises(ClusterError, match="pods use it again"):
         mover(database).move(plan, TARGET, 30.0)
     database.run("drained", policy=Policy(moving_claims=[move.claim]))
     database.wait("pod/it-0", "jsonpath={.status.phase}=Pending")
 
-    (moved,) = mover(database).move(plan, TARGET, 30.0)
+    (moved,) = mover(database).move(plan, TARGET, 30.0).healthy
     assert str(moved) == f"StatefulSet {database.namespace}/it"
     assert database.pods_on(TARGET) == ["it-0"]
     now, spec = database.get("pvc/data"), volume(database)["spec"]

@@ -75,6 +75,9 @@ def test_the_database_moves_with_its_data_and_nobody_notices(cluster: Cluster, r
     assert is_cordoned(cluster, node)
     assert f"{node} still holds {directory}" in done.run.output
     assert "pgdata" in cluster.lab.machine(node).ssh(f"sudo ls {directory}").stdout
+    (bystander,) = {"pi1", "pi2", "pi3"} - {node, node_of_database(cluster)}
+    copy = directory_of_database(cluster)  # the run that was killed may have begun it, and the next goes on there
+    assert cluster.lab.machine(bystander).ssh(f"sudo ls -d {copy} {copy}.incoming", check=False).stdout == ""
 
     again = playbook.run("hearth.cluster.evacuate", "-e", f"node={node}", *MOVE)
     assert (again.status, again.changes) == (0, ()), again.output

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from .._errors import ClusterError, NotReadyError
@@ -44,6 +45,26 @@ _SECONDS_TO_TAKE_EFFECT = 60.0
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
+class Before(StrEnum):
+    """How a workload was before its pods were stopped."""
+
+    WELL = "well"
+    ILL = "ill"
+    UNKNOWN = "unknown"  # an earlier run had stopped it
+
+
+@dataclass(frozen=True)
+class Served:
+    """Which workloads are healthy where their data are now, and which are not waited for because they were ill before.
+
+    Of those in doubt nobody knows how they were; they were waited for, and what keeps them from being healthy is told.
+    """
+
+    healthy: tuple[Identity, ...] = ()
+    ill_before: tuple[Identity, ...] = ()
+    in_doubt: tuple[tuple[Identity, str], ...] = ()
+
+
 @dataclass(frozen=True)
 class Mover:
     """Works on the volumes of one cluster; the data are copied by others before."""
@@ -57,20 +78,33 @@ class Mover:
         return plan_moves(node, sight_of(self.cluster))
 
     def address_of(self, node: str) -> str:
-        """The address at which the other nodes reach this one."""
-        live = self.cluster.get(self._kind("Node"), "", node)
-        addresses = {text(each, "type"): text(each, "address") for each in sequence(live, "status", "addresses")}
-        return addresses.get("InternalIP", "")
+        """The address at which the other nodes reach this one: of several, the one of the cluster's first family."""
+        found = sequence(self.cluster.get(self._kind("Node"), "", node), "status", "addresses")
+        return next((text(each, "address") for each in found if text(each, "type") == "InternalIP"), "")
 
-    def move(self, plan: MovePlan, to: str, seconds: float) -> list[Identity]:
-        """Make every claim of a plan use its copy on the other node; the workloads that are healthy there then."""
+    def health_of_users(self, plan: MovePlan) -> dict[str, Before]:
+        """How the workloads are that use the volumes; to be asked before their pods are stopped."""
+        users, workloads = self._users(plan), Workloads(self.cluster)
+        lives = workloads.of(users)
+        healthy = self._elsewhere.healthy_of(lives) if lives else []
+        stopped = [identity_of(each) for each in workloads.of(filter(_is_stopped, users))]
+        return {
+            str(each): Before.WELL if each in healthy else Before.UNKNOWN if each in stopped else Before.ILL
+            for each in map(identity_of, lives)
+        }
+
+    def move(self, plan: MovePlan, to: str, seconds: float, before: Mapping[str, str] | None = None) -> Served:
+        """Make every claim of a plan use its copy on the other node, and wait until the workloads are healthy there.
+
+        A workload of which nothing is said must become healthy.
+        """
         target = known(self.cluster.get(self._kind("Node"), "", to))
         for move in plan.moves:
             self.report(f"claim {move.claim}: its volume {move.volume} is on node {to} from now on, in {move.new_path}")
             if not move.is_copied:
                 self._take_away(move, plan.node, target)
             self._put_back(move)
-        return self._wait_for_users(plan, seconds)
+        return self._wait_for_users(plan, seconds, before or {})
 
     def forget_old_copies(self, node: str) -> None:
         """Note that what was left behind on a node is there no more."""
@@ -117,14 +151,32 @@ class Mover:
     def _is_bound(self, move: Move) -> bool:
         return all(text(each, "status", "phase") == "Bound" for each in (self._claim_of(move), self._volume_of(move)))
 
-    def _wait_for_users(self, plan: MovePlan, seconds: float) -> list[Identity]:
+    def _wait_for_users(self, plan: MovePlan, seconds: float, before: Mapping[str, str]) -> Served:
+        identities = [identity_of(each) for each in Workloads(self.cluster).of(self._users(plan))]
+        was = {each: before.get(str(each), Before.WELL) for each in identities}
+        healthy = [each for each in identities if was[each] == Before.WELL]
+        ill = tuple(each for each in identities if was[each] == Before.ILL)
+        if not seconds:
+            return Served(ill_before=ill)
+        deadline, in_doubt = self.clock.deadline(seconds), []
+        if healthy:
+            self._elsewhere.wait(healthy, seconds)
+        for each in identities:
+            if was[each] == Before.UNKNOWN:
+                try:
+                    self._elsewhere.wait([each], max(deadline - self.clock.now(), 1.0))
+                    healthy.append(each)
+                except NotReadyError as error:
+                    in_doubt.append((each, str(error)))
+        return Served(tuple(healthy), ill, tuple(in_doubt))
+
+    @property
+    def _elsewhere(self) -> Elsewhere:
+        return Elsewhere(self.cluster, self.clock, self.surroundings, self.report)
+
+    def _users(self, plan: MovePlan) -> list[Live]:
         sight = sight_of(self.cluster)
-        users = [pod for move in plan.moves for pod in users_of(move.claim, sight)]
-        identities = [identity_of(each) for each in Workloads(self.cluster).of(users)]
-        if identities and seconds:
-            elsewhere = Elsewhere(self.cluster, self.clock, self.surroundings, self.report)
-            elsewhere.wait(identities, seconds)
-        return identities
+        return [pod for move in plan.moves for pod in users_of(move.claim, sight)]
 
     def _refuse_users(self, move: Move) -> None:
         users = [pod for pod in users_of(move.claim, sight_of(self.cluster)) if text(pod, "spec", "nodeName")]
@@ -166,3 +218,8 @@ class Mover:
 
     def _kind(self, kind: str) -> Resource:
         return known(self.cluster.catalogue().find("v1", kind))
+
+
+def _is_stopped(pod: Live) -> bool:
+    """Whether a pod waits for a node, or ends; its workload is not healthy then, and need not have been ill."""
+    return not text(pod, "spec", "nodeName") or bool(text(pod, "metadata", "deletionTimestamp"))

@@ -61,6 +61,7 @@ VOLUMES: Mapping[str, Any] = {
     "state": {"type": "str", "choices": ["planned", "moved", "cleaned"], "default": "planned"},
     "to": {"type": "str", "default": ""},
     "measured": {"type": "dict", "default": {}},
+    "health_before": {"type": "dict", "default": {}},
     "wait_timeout": {"type": "int", "default": 300},
     "progress_file": {"type": "path"},
 }

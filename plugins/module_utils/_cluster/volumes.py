@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, NoReturn
 
 from .._errors import ClusterError, InputError
@@ -93,6 +94,7 @@ def plan_moves(node: str, sight: Sight) -> MovePlan:
 def target_of(plan: MovePlan, to: str, measured: Mapping[str, Any]) -> str:
     """The node that takes all volumes: the one that is asked for, or the one with most room; nothing where none moves.
 
+    One to which an earlier run has begun to copy comes before others, so that nothing stays there which no list has.
     `measured` is what the machines say of themselves, by their names. Before they are asked it may be open.
     """
     if not plan.is_there:
@@ -108,7 +110,21 @@ def target_of(plan: MovePlan, to: str, measured: Mapping[str, Any]) -> str:
     able = [name for name, reason in why_not.items() if not reason]
     if not able:
         _refuse(plan, [f"node {name}: {reason}" for name, reason in why_not.items()] or ["there is no other node"])
-    return max(able, key=lambda name: integer(measured, name, "room")) if measured or len(able) == 1 else ""
+    if not measured:
+        return able[0] if len(able) == 1 else ""
+    return max(able, key=lambda name: (integer(measured, name, "left") > 0, integer(measured, name, "room")))
+
+
+def left_elsewhere(plan: MovePlan, to: str, measured: Mapping[str, Any]) -> Iterator[str]:
+    """What runs that were cut short have copied to other nodes than the one that takes the volumes now."""
+    paths = ", ".join(f"{each.new_path}, {each.new_path}.incoming" for each in plan.moves if not each.is_copied)
+    for name in sorted({*measured} - {plan.node, to}) if to else ():
+        left = integer(measured, name, "left")
+        if left:
+            yield (
+                f"Node {name} holds {_megabytes(left)} that an earlier run has copied there; once the volumes are on"
+                f" node {to}, delete on {name} what there is of {paths}"
+            )
 
 
 def _needed(plan: MovePlan, measured: Mapping[str, Any]) -> int:
@@ -195,7 +211,8 @@ def _unfinished(node: str, sight: Sight) -> Iterator[Move]:
 
 def _move(volume: Volume, sight: Sight) -> Move:
     path, pods = directory_of(volume.volume), users_of(volume.claim, sight)
-    return Move(volume.claim, name_of(volume.volume), path, _next_path(path), _names(pods))
+    new_path = _next_path(path, _directories(sight, but=volume.claim))
+    return Move(volume.claim, name_of(volume.volume), path, new_path, _names(pods))
 
 
 def _objections(volume: Volume, sight: Sight) -> Iterator[str]:
@@ -259,10 +276,18 @@ def directory_of(volume: Live) -> str:
     return text(volume, "spec", "local", "path") or text(volume, "spec", "hostPath", "path")
 
 
-def _next_path(path: str) -> str:
-    """A directory that no earlier place of this volume had, wherever that was."""
+def _next_path(path: str, taken: Collection[str]) -> str:
+    """A directory that no earlier place of this volume had, wherever that was, and no other volume has."""
     base, number = re.fullmatch(_MOVES, path.rstrip("/")).groups()  # type: ignore[union-attr]  # it fits any text
-    return f"{base}.moved-{int(number or 0) + 1}"
+    paths = (f"{base}.moved-{each}" for each in count(int(number or 0) + 1))
+    return next(each for each in paths if each not in taken)
+
+
+def _directories(sight: Sight, *, but: str) -> set[str]:
+    """Where data of volumes lie on any node, or will when a move ends; but for where that of one claim goes."""
+    moving = [mapping(record_of(each), "volume") for each in sight.claims if _claim_name(each) != but]
+    left = {each.path for each in old_copies(sight.volumes, sight.claims)}
+    return left.union(map(directory_of, (*sight.volumes, *moving)))
 
 
 def _can_be_used(volume: Live, node: Live) -> bool:

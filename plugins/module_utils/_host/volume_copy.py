@@ -94,8 +94,9 @@ def send(source: Path, target: Place, wire: Wire) -> Content:
     """Copy a directory to where a receiver waits for it; return what both hold then."""
     if not source.is_dir():
         raise HostError(f"There is no directory {source} on this machine")
-    content = content_of(source)
-    with _telling_of_the_wire(target.node), closing(_call(content, target, wire)) as line:
+    with _telling_of_the_wire(target.node), closing(_call(target, wire)) as line:
+        content = content_of(source)  # may take an hour, and the receiver waits for this call only for minutes
+        _write(line, asdict(content))
         if _read(line)["lacks"]:
             _send_tree(line, source)
         arrived = Content(**_read(line))
@@ -147,6 +148,11 @@ def stored_in(directory: Path) -> int:
     return sum(seen.values())
 
 
+def left_at(target: Path) -> int:
+    """How many bytes runs that were cut short have left where a copy will be; the copy takes their place."""
+    return stored_in(target) + stored_in(_arriving(target))
+
+
 def fullness_of(directory: Path) -> Literal["absent", "empty", "filled"]:
     """Whether something lies where a directory is or will be."""
     if not os.path.lexists(directory):
@@ -154,13 +160,16 @@ def fullness_of(directory: Path) -> Literal["absent", "empty", "filled"]:
     return "empty" if directory.is_dir() and next(directory.iterdir(), None) is None else "filled"
 
 
-def room_at(directory: Path) -> int:
-    """How many bytes may be stored where a directory is or will be, so that the machine can still work."""
+def room_at(directory: Path, *, freed: int = 0) -> int:
+    """How many bytes may be stored where a directory is or will be, so that the machine can still work.
+
+    So many more bytes are free by then.
+    """
     while not directory.is_dir():
         directory = directory.parent
     file_system = os.statvfs(directory)
     kept = file_system.f_blocks * _KEPT_FREE // 100
-    return max(0, (file_system.f_bavail - kept) * file_system.f_frsize)
+    return max(0, (file_system.f_bavail - kept) * file_system.f_frsize + freed)
 
 
 def _everything_in(directory: Path) -> Iterator[Path]:
@@ -202,20 +211,24 @@ def _send_tree(line: ssl.SSLSocket, source: Path) -> None:
 
 
 def _receive_tree(line: ssl.SSLSocket, target: Path) -> None:
-    """Unpack beside the place, which is never seen half full."""
+    """Unpack beside the place, which is never seen half full. There need not be room for an earlier copy as well."""
     target.parent.mkdir(mode=0o701, parents=True, exist_ok=True)
-    incoming = target.with_name(f"{target.name}.incoming")
+    incoming = _arriving(target)
     with _alone_in(target.parent):
         shutil.rmtree(incoming, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(target)  # what an earlier run copied, and what has changed on the other node since
         incoming.mkdir()
         command = ["--extract", "--preserve-permissions", "--same-owner", f"--directory={incoming}"]
         with _tar(command, f"write {incoming}", "wb") as archive:
             while size := struct.unpack("!I", _exactly(line, 4))[0]:
                 archive.write(_exactly(line, size))
-        if target.exists():
-            shutil.rmtree(target)  # what an earlier run copied, and what has changed on the other node since
         incoming.rename(target)
         os.sync()
+
+
+def _arriving(target: Path) -> Path:
+    return target.with_name(f"{target.name}.incoming")
 
 
 @contextmanager
@@ -264,8 +277,8 @@ def _telling_of_the_wire(node: str) -> Iterator[None]:
         raise HostError(f"The connection to node {node} was cut: {error or 'it ended'}", reason="connection") from error
 
 
-def _call(content: Content, target: Place, wire: Wire) -> ssl.SSLSocket:
-    """Reach the receiver of this run, and tell it what will come."""
+def _call(target: Place, wire: Wire) -> ssl.SSLSocket:
+    """Reach the receiver of this run."""
     context, deadline = wire.client_context(), time.monotonic() + _SECONDS_TO_MEET
     while True:
         try:
@@ -274,7 +287,6 @@ def _call(content: Content, target: Place, wire: Wire) -> ssl.SSLSocket:
             _wait_for_the_living(line)
             _write(line, {"run": wire.run})
             if _read(line)["run"] == wire.run:
-                _write(line, asdict(content))
                 return line
             line.close()
         except ssl.SSLCertVerificationError:
@@ -316,9 +328,10 @@ def _answer(source_node: str, wire: Wire) -> ssl.SSLSocket:
 
 def _door(wire: Wire, deadline: float) -> socket.socket:
     """Listen, as soon as an earlier run that was killed does so no more."""
+    family = socket.AF_INET6 if ":" in wire.address else socket.AF_INET
     while True:
         try:
-            return socket.create_server((wire.address, wire.port))
+            return socket.create_server((wire.address, wire.port), family=family)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                 raise HostError(f"Cannot listen at {wire.address}, port {wire.port}: {error.strerror}") from error

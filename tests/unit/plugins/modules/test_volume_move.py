@@ -38,7 +38,8 @@ class Cluster(FakeCluster):
         super().__init__()
         for name in ("pi1", "pi2", "pi3"):
             live = nodes.node(name)
-            live["status"]["addresses"] = [{"type": "InternalIP", "address": f"10.0.0.{name[-1]}"}]
+            addresses = (f"10.0.0.{name[-1]}", f"fd00::{name[-1]}")
+            live["status"]["addresses"] = [{"type": "InternalIP", "address": each} for each in addresses]
             self.put(live)
         volume = nodes.local_volume("pv", "pi2")
         volume["spec"]["persistentVolumeReclaimPolicy"] = "Delete"
@@ -88,9 +89,12 @@ class Cluster(FakeCluster):
         return self.objects.get(("", "PersistentVolumeClaim", "default", "data"), {})
 
 
-def stateful_set() -> dict[str, Any]:
+def stateful_set(*, ready: int = 1) -> dict[str, Any]:
     live = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "default"}}
-    return live | {"spec": {"serviceName": "db"}, "status": {"replicas": 1, "readyReplicas": 1}}
+    return live | {
+        "spec": {"serviceName": "db"},
+        "status": {"replicas": 1, "readyReplicas": ready, "currentReplicas": 1},
+    }
 
 
 @pytest.fixture
@@ -107,8 +111,16 @@ def run(cluster: Cluster, runner_for: RunnerFor) -> Runner:
     return runner_for(module)
 
 
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every warning of the test's runs."""
+    found: list[str] = []
+    monkeypatch.setattr(module.DiscreetModule, "warn", lambda _module, warning: found.append(warning))
+    return found
+
+
 def move(run: Runner, **more: Any) -> dict[str, Any]:
-    return run(node="pi2", to="pi3", state="moved", wait_timeout=0, **more)
+    return run(**{"node": "pi2", "to": "pi3", "state": "moved", "wait_timeout": 5, **more})
 
 
 def assert_moved(cluster: Cluster, uid: str) -> None:
@@ -121,7 +133,7 @@ def assert_moved(cluster: Cluster, uid: str) -> None:
     assert RECORD not in cluster.claim["metadata"].get("annotations", {})
 
 
-def test_a_plan_changes_nothing(run: Runner, cluster: Cluster) -> None:
+def test_a_plan_changes_nothing(run: Runner, cluster: Cluster, warned: list[str]) -> None:
     answer = run(node="pi2")
     assert (answer["changed"], cluster.writes) == (False, [])
     assert (answer["nodes"], answer["message"]) == (["pi1", "pi3"], "Node pi2: 1 volume to move to pi1 or pi3")
@@ -130,6 +142,9 @@ def test_a_plan_changes_nothing(run: Runner, cluster: Cluster) -> None:
     assert (answer["to"], "Name it with to: pi1 or pi3" in run(node="pi2", state="moved")["msg"]) == ("", True)
     chosen = run(node="pi2", measured={"pi2": {"stored": {OLD: 5}}, "pi1": {"room": 9}, "pi3": {"room": 7}})
     assert (chosen["to"], chosen["address"]) == ("pi1", "10.0.0.1")
+    begun = {"pi2": {"stored": {OLD: 5}}, "pi1": {"room": 9, "left": 2_000_000}, "pi3": {"room": 7}}
+    run(node="pi2", to="pi3", measured=begun)
+    assert ["Node pi1 holds 2 MB that an earlier run has copied there" in each for each in warned] == [True]
 
 
 def test_a_claim_uses_its_copy_and_stays_the_claim_it_was(run: Runner, cluster: Cluster) -> None:
@@ -166,6 +181,52 @@ def test_a_pod_that_came_back_keeps_its_volume(run: Runner, cluster: Cluster) ->
     assert answer["reason"] == "in_use"
     assert "pods use it again: default/db-1" in answer["msg"]
     assert cluster.writes == []
+
+
+DB = "StatefulSet default/db"
+
+
+def test_a_plan_notes_how_the_workloads_are(run: Runner, cluster: Cluster) -> None:
+    assert run(node="pi2")["health"] == {DB: "well"}
+    cluster.put(stateful_set(ready=0))
+    assert run(node="pi2")["health"] == {DB: "unknown"}  # its pod has no node, as after a drain that was cut short
+    pod = nodes.pod("db-0", "pi2", owner="StatefulSet", phase="Pending", volumes=nodes.uses("data"))
+    cluster.put(pod)
+    assert run(node="pi2")["health"] == {DB: "ill"}
+    ending = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["example.org/keeper"]}
+    cluster.put({**pod, "metadata": {**pod["metadata"], **ending}})
+    assert run(node="pi2")["health"] == {DB: "unknown"}
+
+
+def test_what_was_ill_before_is_not_waited_for(run: Runner, cluster: Cluster, warned: list[str]) -> None:
+    cluster.put(stateful_set(ready=0))
+    answer = move(run, health_before={DB: "ill"})
+    assert answer["message"] == "Node pi2: 1 volume moved to pi3"
+    assert warned == [f"{DB} was not healthy before its pods were stopped, so it was not waited for"]
+    assert cluster.slept < 5
+
+
+def test_what_an_earlier_run_has_stopped_is_waited_for_and_need_not_have_been_well(
+    run: Runner, cluster: Cluster, warned: list[str]
+) -> None:
+    cluster.put(stateful_set(ready=0))
+    answer = move(run, health_before={DB: "unknown"})
+    assert answer["message"] == "Node pi2: 1 volume moved to pi3"
+    assert [each.partition(", for")[0] for each in warned] == [
+        f"{DB} is not healthy on node pi3, and how it was before is not known"
+    ]
+    assert cluster.slept >= 5
+
+
+@pytest.mark.parametrize("before", [{DB: "well"}, {}], ids=["was well", "nothing is said"])
+def test_what_was_well_before_must_be_well_again(run: Runner, cluster: Cluster, before: dict[str, str]) -> None:
+    cluster.put(stateful_set(ready=0))
+    answer = move(run, health_before=before)
+    assert (answer["failed"], answer["reason"], DB in answer["msg"]) == (True, "timeout", True)
+
+
+def test_without_a_wait_nothing_is_said_of_health(run: Runner) -> None:
+    assert move(run, wait_timeout=0)["message"] == "Node pi2: 1 volume moved to pi3"
 
 
 def test_what_is_left_behind_is_named_and_forgotten_once_it_is_gone(run: Runner, cluster: Cluster) -> None:

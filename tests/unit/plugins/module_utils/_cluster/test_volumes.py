@@ -13,6 +13,7 @@ from ansible_collections.hearth.cluster.plugins.module_utils._cluster.volumes im
     RECORD,
     MovePlan,
     OldCopy,
+    left_elsewhere,
     plan_moves,
     record_for,
     target_of,
@@ -54,6 +55,19 @@ def test_a_volume_of_the_node_moves_to_a_directory_that_it_never_had() -> None:
     assert again.new_path == "/var/lib/rancher/k3s/storage/pv.moved-2"
 
 
+@pytest.mark.parametrize("is_moving", [False, True], ids=["lies there", "is on its way there"])
+def test_a_volume_does_not_move_to_where_another_of_its_path_has_moved(*, is_moving: bool) -> None:
+    """As where an operator has made one of each node, all with the same path."""
+    held, there = interrupted()
+    own, held["metadata"]["name"], there["metadata"]["name"] = claim("data", "pv"), "other", "other"
+    held["spec"]["volumeName"] = "other"
+    if not is_moving:
+        del held["metadata"]["annotations"]
+    volumes = [local_volume("pv", "pi2"), *([] if is_moving else [there])]
+    (move,) = [each for each in plan_moves("pi2", sight(claims=[own, held], volumes=volumes)).moves if not each.to]
+    assert (move.claim, move.new_path) == ("default/data", "/var/lib/rancher/k3s/storage/pv.moved-2")
+
+
 def test_volumes_of_other_nodes_and_of_no_claim_stay() -> None:
     elsewhere = sight(claims=[claim("data", "pv")], volumes=[local_volume("pv", "pi1"), local_volume("free", "pi2")])
     assert plan_moves("pi2", elsewhere).moves == ()
@@ -76,6 +90,20 @@ def test_the_node_with_most_room_takes_it_unless_another_is_named() -> None:
     assert "the 1 volume of node pi2 cannot be moved" in told
     assert "pi1: it has room for 5 MB" in told
     assert "pi3: it has room for 6 MB" in told
+
+
+def test_the_node_to_which_a_copy_was_begun_takes_it_and_what_is_left_on_another_is_named() -> None:
+    plan = plan_moves("pi2", sight(DATABASE))
+    measured = disks(20 * MB, 30 * MB)
+    measured["pi1"]["left"] = 4 * MB
+    assert target_of(plan, "", measured) == "pi1"
+    assert list(left_elsewhere(plan, "pi1", measured)) == []
+    assert target_of(plan, "pi3", measured) == "pi3"
+    (told,) = left_elsewhere(plan, "pi3", measured)
+    assert told.startswith("Node pi1 holds 4 MB that an earlier run has copied there; once the volumes are on node pi3")
+    assert "/var/lib/rancher/k3s/storage/pv.moved-1.incoming" in told
+    measured["pi1"]["room"] = 5 * MB
+    assert target_of(plan, "", measured) == "pi3"
 
 
 def test_a_machine_that_does_not_answer_is_no_target_and_no_source() -> None:

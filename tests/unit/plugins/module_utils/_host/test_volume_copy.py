@@ -7,8 +7,11 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import IO, Literal
 
 import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._errors import HostError
@@ -19,6 +22,7 @@ from ansible_collections.hearth.cluster.plugins.module_utils._host.volume_copy i
     Wire,
     content_of,
     fullness_of,
+    left_at,
     receive,
     room_at,
     send,
@@ -35,7 +39,7 @@ class Pair:
     """Two nodes of one cluster: pi2 has the data, pi3 gets them."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.address = folder, HERE
         self.authority = Authority.create(folder / "ca")
         self.port = free_ports(1)[0]
         self.source, self.target = folder / "pi2" / "data", folder / "pi3" / "storage" / "data.moved-1"
@@ -51,7 +55,7 @@ class Pair:
             (agent / f"{authority}.crt").write_bytes((self.folder / "ca" / "ca.crt").read_bytes())
 
     def wire(self, name: str) -> Wire:
-        return Wire(HERE, self.port, "this run", self.folder / name / "k3s")
+        return Wire(self.address, self.port, "this run", self.folder / name / "k3s")
 
     def copy(self) -> tuple[Content, Content, bool]:
         """What the sender and the receiver say that they hold, and whether anything was copied."""
@@ -105,6 +109,16 @@ def test_everything_arrives_and_is_equal(pair: Pair) -> None:
     assert list(pair.target.parent.iterdir()) == [pair.target]
 
 
+def test_nodes_meet_at_an_ipv6_address_too(pair: Pair) -> None:
+    pair.address = "::1"
+    try:
+        socket.create_server((pair.address, 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    (pair.source / "file").write_text("x")
+    assert pair.copy()[2] is True
+
+
 def test_extended_attributes_arrive(pair: Pair) -> None:
     (pair.source / "file").write_text("x")
     try:
@@ -139,6 +153,37 @@ def test_the_rest_of_a_run_that_was_killed_is_no_hindrance(pair: Pair) -> None:
     pair.copy()
     assert list(pair.target.iterdir()) == [pair.target / "file"]
     assert not incoming.exists()
+
+
+def test_there_need_not_be_room_for_an_earlier_copy_as_well(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pair.source / "file").write_text("old")
+    pair.copy()
+    (pair.source / "file").write_text("new")
+    seen, honest = [], volume_copy._tar
+
+    def look(command: Sequence[str], doing: str, mode: Literal["rb", "wb"]) -> AbstractContextManager[IO[bytes]]:
+        seen.extend([pair.target.exists()] if mode == "wb" else [])
+        return honest(command, doing, mode)
+
+    monkeypatch.setattr(volume_copy, "_tar", look)
+    pair.copy()
+    assert seen == [False]
+
+
+def test_what_a_run_that_was_killed_has_left_is_room_for_the_next(tmp_path: Path) -> None:
+    target, incoming = tmp_path / "data.moved-1", tmp_path / "data.moved-1.incoming"
+    assert left_at(target) == 0
+    incoming.mkdir()
+    (incoming / "file").write_bytes(bytes(1_000_000))
+    assert 1_000_000 <= left_at(target) < 1_100_000
+    target.mkdir()
+    (target / "file").write_bytes(bytes(2_000_000))
+    assert 3_000_000 <= left_at(target) < 3_200_000
+    disk = os.statvfs(tmp_path)
+    full = os.statvfs_result([*disk[:4], disk.f_blocks // 10 - 1, *disk[5:]])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "statvfs", lambda _path: full)
+        assert (room_at(target), room_at(target, freed=disk.f_frsize * 3)) == (0, disk.f_frsize * 2)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +267,21 @@ def test_nothing_is_sent_to_another_node(pair: Pair, monkeypatch: pytest.MonkeyP
     with pytest.raises(HostError, match="do not trust each other's certificates"):
         pair.copy()
     assert not pair.target.exists()
+
+
+def test_a_directory_that_takes_longer_to_read_than_nodes_wait_for_each_other_arrives(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volume_copy, "_SECONDS_TO_MEET", 1.0)
+    (pair.source / "file").write_text("x")
+
+    def read_slowly(directory: Path) -> Content:
+        if directory == pair.source:
+            time.sleep(2.0)
+        return content_of(directory)
+
+    monkeypatch.setattr(volume_copy, "content_of", read_slowly)
+    assert pair.copy()[2] is True
 
 
 def test_who_waits_in_vain_says_for_what(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook evacuate where the hosts of the inventory have other names than their nodes; its modules only answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+HOSTS = {"Pi2": {}, "pi3.home": {}, "third": {"k3s_node_name": "pi4"}}
+HERE = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+
+# Stands for the modules: notes what it is asked, and answers what the test has written down for it.
+MODULE = """#!/usr/bin/python
+# WANT_JSON
+import json, os, sys
+given = json.load(open(sys.argv[1]))
+os.chdir(FOLDER)
+name = given["_ansible_module_name"].rpartition(".")[2]
+asked = {key: value for key, value in given.items() if not key.startswith("_")}
+with open("asked.jsonl", "a") as file:
+    file.write(json.dumps({"module": name, "check": given["_ansible_check_mode"], **asked}) + "\\n")
+print(json.dumps(json.load(open("answers.json"))[f"{name} {asked.get('state', '')}".strip()]))
+"""
+
+
+class Desk:
+    """A folder with an inventory, the data, and a collection whose playbooks are the real ones."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.old = folder, folder / "old"
+        self.old.mkdir()
+        plugins = folder / "ansible_collections" / "hearth" / "cluster" / "plugins"
+        (plugins / "modules").mkdir(parents=True)
+        plugins.with_name("playbooks").symlink_to(ROOT / "playbooks")
+        for real in ("filter", "lookup", "module_utils", "plugin_utils"):
+            (plugins / real).symlink_to(ROOT / "plugins" / real)
+        for module in ("node", "volume_copy", "volume_move"):
+            (plugins / "modules" / f"{module}.py").write_text(MODULE.replace("FOLDER", repr(str(folder))))
+        self.write("hosts.json", {"k3s_cluster": {"hosts": HOSTS, "vars": HERE}})
+        move = {"claim": "default/data", "path": "/pv", "new_path": "/pv.moved-1", "is_copied": False}
+        plan = {"to": "pi3", "nodes": ["pi3", "pi4", "pi9"], "moves": [move], "address": "10.0.0.3", "run": "it"}
+        left = [{"path": str(self.old)}]
+        self.write(
+            "answers.json",
+            {
+                "volume_move": {"changed": False, "health": {"StatefulSet default/db": "well"}, **plan},
+                "volume_move moved": {"changed": True, "message": "moved", "old_copies": left},
+                "volume_move cleaned": {"changed": True, "old_copies": left},
+                "volume_copy": {"changed": False, "stored": {"/pv": 5}, "room": 7},
+                "volume_copy copied": {"changed": True, "digest": "equal"},
+                "node drained": {"changed": True, "message": "empty", "fields": [], "left": []},
+            },
+        )
+
+    def write(self, name: str, content: object) -> None:
+        (self.folder / name).write_text(json.dumps(content))
+
+    def evacuate(self, *arguments: str, limit: str = "all,localhost") -> tuple[int, str]:
+        done = subprocess.run(
+            [
+                *(str(Path(sys.prefix) / "bin/ansible-playbook"), "-i", "hosts.json", "hearth.cluster.evacuate"),
+                *("--limit", limit),
+                *(part for each in arguments for part in ("-e", each)),
+            ],
+            cwd=self.folder,
+            env={**os.environ, "PWD": str(self.folder), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_COLLECTIONS_PATH": "."},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def asked(self, module: str, state: str | None = None) -> list[dict[str, Any]]:
+        """The options of a module's calls in their order."""
+        calls = map(json.loads, (self.folder / "asked.jsonl").read_text().splitlines())
+        return [each for each in calls if (each["module"], each.get("state")) == (module, state)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_the_cluster_is_asked_by_names_of_nodes_and_the_machines_by_those_of_hosts(desk: Desk) -> None:
+    status, output = desk.evacuate("node=Pi2", "to=pi3.home", "move_volumes=true", "remove_old=true")
+    assert status == 0, output
+    _stored, planned = desk.asked("volume_move")
+    assert (planned["node"], planned["to"]) == ("pi2", "pi3")
+    assert [name for name, said in planned["measured"].items() if "room" in said] == ["pi2", "pi3", "pi4"]
+    assert "no host of the inventory is that node" in planned["measured"]["pi9"]["msg"]
+    assert [each["targets"] for each in desk.asked("volume_copy")] == [["/pv.moved-1"]] * 3
+    (drained,) = desk.asked("node", "drained")
+    assert (drained["name"], drained["moving_claims"]) == ("pi2", ["default/data"])
+    copies = desk.asked("volume_copy", "copied")
+    assert sorted(each["node_name"] for each in copies) == ["pi2", "pi3"]
+    target = {"node": "pi3", "path": "/pv.moved-1", "address": "10.0.0.3"}
+    assert all((each["source"], each["target"]) == ({"node": "pi2", "path": "/pv"}, target) for each in copies)
+    (moved,) = desk.asked("volume_move", "moved")
+    assert (moved["node"], moved["to"], moved["health_before"]) == ("pi2", "pi3", {"StatefulSet default/db": "well"})
+    assert f"pi2 still holds {desk.old}" in output
+    assert not desk.old.exists()
+    assert [(each["node"], each["check"]) for each in desk.asked("volume_move", "cleaned")] == [
+        ("pi2", True),
+        ("pi2", False),
+    ]
+
+
+def test_what_no_machine_can_delete_is_not_forgotten(desk: Desk) -> None:
+    status, output = desk.evacuate("node=pi8", "remove_old=true")
+    assert status == 2
+    assert f"Node pi8 still holds {desk.old}, and no host of the inventory is that node" in output
+    assert [each["check"] for each in desk.asked("volume_move", "cleaned")] == [True]
+
+
+def test_what_was_not_deleted_is_not_forgotten(desk: Desk) -> None:
+    status, output = desk.evacuate("node=Pi2", "remove_old=true", limit="third,localhost")
+    assert status == 0, output
+    assert [each["check"] for each in desk.asked("volume_move", "cleaned")] == [True]
+    assert desk.old.exists()
