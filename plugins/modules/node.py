@@ -137,7 +137,8 @@ options:
   wait:
     description:
       - Wait until every workload whose pods were evicted is healthy elsewhere.
-      - Jobs, workloads that were not healthy before, and workloads whose pods cannot move are not waited for.
+      - Jobs, workloads that were not healthy before, or are deleted meanwhile, and workloads whose pods cannot move are
+        not waited for.
     type: bool
     default: true
   wait_timeout:

@@ -68,16 +68,17 @@ class Elsewhere:
     report: Report
 
     def healthy_of(self, workloads: Sequence[Live]) -> list[Identity]:
+        """Those that have now what is asked of them afterwards."""
         around = self.surroundings()
-        return [identity_of(each) for each in workloads if health(each, around).is_current]
+        return [identity_of(each) for each in workloads if health(each, around).is_current and self._has_its_pods(each)]
 
     def wait(self, identities: Sequence[Identity], seconds: float) -> None:
         deadline = self.clock.deadline(seconds)
-        waiter = Waiter(self.cluster, self.clock, self.surroundings, self.report)
+        waiter = Waiter(self.cluster, self.clock, self.surroundings, self.report, were_healthy=True)
         while True:
             waiter.until_healthy(identities, selector="", seconds=max(deadline - self.clock.now(), 1.0))
             # A controller that has not noticed yet that its pods are gone still reports them.
-            lacking = [each for each in identities if not self._has_its_pods(each)]
+            lacking = [each for each in identities if not self._is_served(each)]
             if not lacking:
                 return
             if self.clock.now() >= deadline:
@@ -89,15 +90,17 @@ class Elsewhere:
                 )
             self.clock.sleep(_SECONDS_BETWEEN_LOOKS)
 
-    def _has_its_pods(self, identity: Identity) -> bool:
-        catalogue = self.cluster.catalogue()
-        resource, pods = catalogue.preferred(identity.group, identity.kind), catalogue.find("v1", "Pod")
+    def _is_served(self, identity: Identity) -> bool:
+        resource = self.cluster.catalogue().preferred(identity.group, identity.kind)
         live = self.cluster.get(resource, identity.namespace, identity.name) if resource else None
-        selector = mapping(live, "spec", "selector")
+        return live is None or bool(text(live, "metadata", "deletionTimestamp")) or self._has_its_pods(live)
+
+    def _has_its_pods(self, live: Live) -> bool:
+        pods, selector = self.cluster.catalogue().find("v1", "Pod"), mapping(live, "spec", "selector")
         is_counted = "matchLabels" in selector or "matchExpressions" in selector
-        if live is None or pods is None or not is_counted or "replicas" not in mapping(live, "spec"):
+        if pods is None or not is_counted or "replicas" not in mapping(live, "spec"):
             return True  # nothing says how many there must be
-        found = self.cluster.list(Collection(pods, identity.namespace), selector=str(selector_of(selector)))
+        found = self.cluster.list(Collection(pods, identity_of(live).namespace), selector=str(selector_of(selector)))
         return sum(map(_serves, found)) >= integer(live, "spec", "replicas")
 
 

@@ -112,7 +112,9 @@ def _pods_of(cluster: Cluster, live: Live) -> Sequence[Live]:
     selector = _selector_text(live)
     if not selector or pods is None:
         return []
-    return cluster.list(Collection(pods, identity_of(live).namespace), selector=selector)
+    found = cluster.list(Collection(pods, identity_of(live).namespace), selector=selector)
+    # A pod that has failed is what is left of it: other kinds have made another one. A Job may have given up with it.
+    return found if text(live, "kind") == "Job" else [pod for pod in found if text(pod, "status", "phase") != "Failed"]
 
 
 def _selector_text(live: Live) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ..._errors import NotReadyError
 from ..change.live import Live, identity_of
+from ..fields import text
 from ..manifest import Identity
 from ..patience import Clock
 from ..port import Cluster
@@ -36,7 +37,9 @@ Report = Callable[[str], None]
 class Waiter:
     """Waits for objects. `report` gets a line about what is still missing, now and then.
 
-    `expected` are the operator's own words about when some of the objects are healthy.
+    `expected` are the operator's own words about when some of the objects are healthy. `were_healthy` is said of
+    objects whose pods were only moved: what troubles them may pass, so they have time until the end, and one that is
+    deleted meanwhile is not waited for any more.
     """
 
     cluster: Cluster
@@ -44,6 +47,7 @@ class Waiter:
     surroundings: Callable[[], Surroundings]
     report: Report = field(default=lambda _line: None)
     expected: Mapping[Identity, Sequence[Expectation]] = field(default_factory=dict)
+    were_healthy: bool = False
 
     def until_healthy(
         self, identities: Iterable[Identity], *, selector: str, seconds: float
@@ -73,7 +77,10 @@ class Waiter:
                 if now >= next_look:
                     around = self.surroundings()
                     healths.update({identity: self._judge(live, around) for identity, live in lives.items()})
-                    self._give_up_early([lives[each] for each in _missing(waiting, healths) if each in lives])
+                    if self.were_healthy:
+                        waiting -= {each for each in _missing(waiting, healths) if self._is_going(each)}
+                    else:
+                        self._give_up_early([lives[each] for each in _missing(waiting, healths) if each in lives])
                     next_look = self.clock.deadline(_SECONDS_BETWEEN_LOOKS_AT_PODS)
                 if now >= next_report:
                     self.report(f"{progress(waiting, healths)} ({now - started:.0f} s)")
@@ -83,6 +90,12 @@ class Waiter:
 
     def _judge(self, live: Live, around: Surroundings) -> Health:
         return judge(live, around, self.expected.get(identity_of(live), ()))
+
+    def _is_going(self, identity: Identity) -> bool:
+        """Whether somebody has deleted an object, also where it waits for others to go first."""
+        resource = self.cluster.catalogue().preferred(identity.group, identity.kind)
+        live = self.cluster.get(resource, identity.namespace, identity.name) if resource else None
+        return live is None or bool(text(live, "metadata", "deletionTimestamp"))
 
     def _give_up_early(self, lives: Sequence[Live]) -> None:
         around = self.surroundings()

@@ -158,6 +158,36 @@ def test_it_waits_until_the_pods_serve_and_not_only_until_the_old_status_says_so
     assert "uncordoned again" in answer["msg"]
 
 
+def test_a_workload_that_crashes_elsewhere_gets_all_the_time_there_is(run: Runner, cluster: Cluster) -> None:
+    web(cluster)
+    crashed = {"name": "main", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    crashing = nodes.pod("web-6d4cf-y", "pi3", labels={"app": "web"})
+    crashing["status"] = {"phase": "Running", "containerStatuses": [crashed]}
+    cluster.after_eviction = lambda _pod: cluster.put(nodes.deployment("web", ready=0), crashing)
+    answer = run(name="pi2", state="drained")
+    assert "container main of pod default/web-6d4cf-y crashes" in answer["msg"]
+    assert (answer["reason"], cluster.slept) == ("timeout", 300.0)
+
+
+def test_a_workload_that_is_deleted_during_the_drain_is_not_waited_for(run: Runner, cluster: Cluster) -> None:
+    web(cluster)
+
+    def somebody_deletes_it(_pod: Any) -> None:
+        del cluster.objects["apps", "Deployment", "default", "web"]
+
+    cluster.after_eviction = somebody_deletes_it
+    assert run(name="pi2", state="drained")["evicted"] == ["default/web-6d4cf-x"]
+    assert cluster.slept < 10
+
+
+def test_a_workload_lacks_its_pods_before_and_after_in_the_same_way(run: Runner, cluster: Cluster) -> None:
+    web(cluster)  # its status says that it is healthy
+    cluster.objects["", "Pod", "default", "web-6d4cf-x"]["status"]["conditions"] = []
+    cluster.after_eviction = lambda _pod: None
+    answer = run(name="pi2", state="drained")
+    assert answer["unhealthy_before"] == [{"kind": "Deployment", "namespace": "default", "name": "web"}]
+
+
 def test_what_was_ill_before_is_not_waited_for(run: Runner, cluster: Cluster) -> None:
     web(cluster, ready=0)
     answer = run(name="pi2", state="drained")

@@ -156,3 +156,11 @@ def test_a_crash_is_told_before_what_only_takes_its_time(scene: Scene) -> None:
 def test_of_an_object_without_trouble_nothing_is_told(scene: Scene) -> None:
     scene.pod({"running": {}}, ready=True)
     assert diagnose(scene.cluster, WEB, NOW) is None
+
+
+def test_a_pod_that_has_failed_is_no_trouble_of_those_that_took_its_place(scene: Scene) -> None:
+    scene.pod({"terminated": {"exitCode": 1}}, restartCount=3)
+    live = scene.cluster.objects["", "Pod", "n", "web-1"]
+    live["status"] |= {"phase": "Failed", "reason": "Evicted"}
+    assert diagnose(scene.cluster, WEB, NOW) is None
+    assert diagnose(scene.cluster, WEB | {"kind": "Job"}, NOW) is not None, "a Job may have given up with it"

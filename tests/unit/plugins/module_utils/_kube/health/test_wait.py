@@ -35,8 +35,9 @@ class Scene:
         live = {"apiVersion": resource.api_version, "kind": kind, **content}
         self.cluster.objects[resource.group, kind, "default", content["metadata"]["name"]] = live
 
-    def wait(self, seconds: float = 60) -> Any:
-        waiter = Waiter(self.cluster, Clock(lambda: self.now, self.sleep), Surroundings, self.lines.append)
+    def wait(self, seconds: float = 60, *, were_healthy: bool = False) -> Any:
+        clock = Clock(lambda: self.now, self.sleep)
+        waiter = Waiter(self.cluster, clock, Surroundings, self.lines.append, were_healthy=were_healthy)
         return waiter.until_healthy([WEB], selector="", seconds=seconds)
 
 
@@ -140,3 +141,28 @@ def test_it_says_now_and_then_what_it_waits_for(scene: Scene) -> None:
 def test_what_never_appears_is_told_as_missing(scene: Scene) -> None:
     with pytest.raises(NotReadyError, match="Deployment default/web: it is not there"):
         scene.wait(seconds=5)
+
+
+def test_what_was_healthy_before_gets_the_time_it_needs_and_its_trouble_is_told_at_the_end(scene: Scene) -> None:
+    crashed = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    scene.put("Pod", pod({"waiting": {"reason": "CrashLoopBackOff"}}, restarts=3, lastState=crashed))
+    scene.put("Deployment", web())
+    with pytest.raises(NotReadyError, match=r"After 60 seconds(?s:.*)exit code 1"):
+        scene.wait(were_healthy=True)
+    assert scene.now == 60
+
+
+@pytest.mark.parametrize("is_held", [False, True], ids=["gone", "going"])
+def test_what_was_healthy_before_and_is_deleted_meanwhile_is_not_waited_for(scene: Scene, is_held: bool) -> None:
+    scene.put("Deployment", web())
+
+    def somebody_deletes_it(seconds: float) -> None:
+        scene.sleep(seconds)
+        live = scene.cluster.objects.pop(("apps", "Deployment", "default", "web"), None)
+        if live and is_held:
+            going = {**live["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+            scene.put("Deployment", {**live, "metadata": going})
+
+    scene.cluster.pass_time = somebody_deletes_it
+    scene.wait(were_healthy=True)
+    assert scene.now < 10
