@@ -11,14 +11,21 @@ version_added: 0.1.0
 author:
   - The hearth.cluster maintainers (@hearth-cluster)
 description:
-  - Tells versions, nodes, the members of the embedded etcd, what is not healthy, and which APIs are in use that a later
-    Kubernetes does not serve.
+  - Tells versions, nodes, the members of the embedded etcd, pods and workloads that are not healthy, and APIs that
+    are in use and that a later Kubernetes does not serve.
   - What only a machine itself can tell is not part of it, such as certificates, the size of the datastore and the
     installed version of k3s; M(hearth.cluster.k3s_info) tells that on the machine.
 extends_documentation_fragment:
   - hearth.cluster._kube
   - hearth.cluster._kube.attributes
   - hearth.cluster._read_only
+options:
+  deprecated_apis:
+    description:
+      - Whether to look for RV(deprecated_apis), which takes longest.
+      - Without it nothing is known of them, and nothing said.
+    type: bool
+    default: true
 seealso:
   - module: hearth.cluster.k3s_info
   - module: hearth.cluster.node
@@ -153,8 +160,26 @@ pods:
       type: dict
     unhealthy:
       description:
-        - Those that are not as they should be, each with C(namespace), C(name), C(node), C(status) and C(message), and
-          C(owner), the kind and name of what made it.
+        - Those that are not as they should be, each with C(namespace), C(name), C(node), C(phase), C(status) and
+          C(message), and C(owner), the kind and name of what made it, a Deployment rather than its ReplicaSet.
+        - One that has failed is among them until it is deleted, also where another one has taken its place.
+      type: list
+      elements: dict
+workloads:
+  description: The Deployments, StatefulSets and DaemonSets of all namespaces.
+  returned: success
+  type: dict
+  contains:
+    total:
+      description: How many there are.
+      type: int
+    known:
+      description: Whether the credentials may list all of them.
+      type: bool
+    unhealthy:
+      description:
+        - Those that lack healthy pods, be these ill, too few, or of an old revision, each with C(kind), C(namespace),
+          C(name), C(status) and C(message).
       type: list
       elements: dict
 deprecated_apis:
@@ -188,15 +213,16 @@ reason:
 """
 
 from ..module_utils._cluster.result_info import result_of_survey
-from ..module_utils._cluster.spec import survey_for
+from ..module_utils._cluster.spec import CLUSTER_INFO, survey_for
 from ..module_utils._faces import DiscreetModule, reporting_errors
 from ..module_utils._kube.options import CONNECTION
 
 
 def main() -> None:
-    module = DiscreetModule(argument_spec={**CONNECTION}, supports_check_mode=True)
+    module = DiscreetModule(argument_spec={**CONNECTION, **CLUSTER_INFO}, supports_check_mode=True)
     with reporting_errors(module):
-        result = result_of_survey(survey_for(module.params).look())
+        picture = survey_for(module.params).look(with_apis=module.params["deprecated_apis"])
+        result = result_of_survey(picture)
     module.exit_json(**result)
 
 

@@ -65,3 +65,4 @@ def test_who_may_not_read_the_counters_is_told_the_rest(
         "objects": [],
     }
     assert len(told["nodes"]) >= 3
+    assert told["workloads"] == {"total": 0, "known": False, "unhealthy": []}

@@ -13,10 +13,14 @@ from .deprecation import minor_of
 
 Info = Mapping[str, Any]
 
+# Namespace, kind and name, and the node where it matters: by this an illness of before is known again.
+_Who = tuple[str, str, str]
+
 
 def lacking(now: Info, before: Info) -> list[str]:
     """One sentence for each thing that a cluster lacks, other than what was ill before."""
-    return [*_lacks(now), *_ill(now, {_owner(pod) for pod in before["pods"]["unhealthy"]})]
+    ill_before = {who for who, _sentence in _ill(before)}
+    return [*_lacks(now), *(sentence for who, sentence in _ill(now) if who not in ill_before)]
 
 
 def removed_by(info: Info, version: str) -> list[str]:
@@ -52,13 +56,17 @@ def _lacks(now: Info) -> Iterator[str]:
     )
 
 
-def _ill(now: Info, before: set[tuple[str, str]]) -> Iterator[str]:
-    for pod in now["pods"]["unhealthy"]:
-        # The pods of a job are done when they are done.
-        if _owner(pod) not in before and not pod["owner"].startswith("Job "):
-            yield f"pod {pod['namespace']}/{pod['name']}: {pod['message']}"
+def _ill(info: Info) -> Iterator[tuple[_Who, str]]:
+    """What is ill, and the sentence about it. Pods that could not be made are missed by their workload alone."""
+    for pod in info["pods"]["unhealthy"]:
+        # The pods of a job are done when they are done, and one that has failed is only what is left of it.
+        if not pod["owner"].startswith("Job ") and pod["phase"] != "Failed":
+            yield _who(pod), f"pod {pod['namespace']}/{pod['name']}: {pod['message']}"
+    for one in info["workloads"]["unhealthy"]:
+        name = f"{one['kind']} {one['namespace']}/{one['name']}"
+        yield (one["namespace"], f"{one['kind']} {one['name']}", ""), f"{name}: {one['message']}"
 
 
-def _owner(pod: Mapping[str, str]) -> tuple[str, str]:
-    """A pod that is moved has another name afterwards; what made it is the same."""
-    return pod["namespace"], pod["owner"] or pod["name"]
+def _who(pod: Mapping[str, str]) -> _Who:
+    """A pod that is moved has another name afterwards; what made it is the same. One of a DaemonSet is not moved."""
+    return pod["namespace"], pod["owner"] or pod["name"], pod["node"] if pod["owner"].startswith("DaemonSet ") else ""

@@ -14,6 +14,7 @@ from .drain import controller_of
 from .node import etcd_member_of, is_cordoned, is_ready, name_of, roles_of, taints_of
 from .survey import Picture
 
+_HASH = "pod-template-hash"  # a Deployment gives it to its ReplicaSets, and they give it to their pods
 _PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
 
 
@@ -28,12 +29,8 @@ def result_of_survey(picture: Picture) -> dict[str, Any]:
         "nodes": [_node(each, picture.pods) for each in nodes],
         "etcd": _etcd(nodes),
         "pods": _pods(picture),
-        "deprecated_apis": {
-            "requests_known": picture.metrics.status == 200,
-            "requested": [asdict(each) for each in picture.requested],
-            "objects_known": picture.written_known,
-            "objects": [asdict(each) for each in picture.written],
-        },
+        "workloads": _workloads(picture),
+        "deprecated_apis": asdict(picture.apis),
     }
 
 
@@ -87,6 +84,7 @@ def _pods(picture: Picture) -> dict[str, Any]:
             "name": name_of(pod),
             "node": text(pod, "spec", "nodeName"),
             "owner": _owner(pod),
+            "phase": text(pod, "status", "phase"),
             "status": verdict.status.value,
             "message": verdict.message,
         }
@@ -99,6 +97,29 @@ def _pods(picture: Picture) -> dict[str, Any]:
     }
 
 
+def _workloads(picture: Picture) -> dict[str, Any]:
+    ill = [
+        {
+            "kind": text(live, "kind"),
+            "namespace": text(live, "metadata", "namespace"),
+            "name": name_of(live),
+            "status": verdict.status.value,
+            "message": verdict.message,
+        }
+        for live, verdict in picture.ill_workloads()
+    ]
+    return {
+        "total": len(picture.workloads),
+        "known": picture.workloads_known,
+        "unhealthy": sorted(ill, key=lambda each: (each["namespace"], each["kind"], each["name"])),
+    }
+
+
 def _owner(pod: Live) -> str:
+    """What made a pod: a Deployment rather than its ReplicaSet, which has another name after every change."""
     owner = controller_of(pod)
-    return f"{text(owner, 'kind')} {text(owner, 'name')}" if owner else ""
+    kind, name = text(owner, "kind"), text(owner, "name")
+    suffix = f"-{text(mapping(pod, 'metadata', 'labels'), _HASH)}"
+    if kind == "ReplicaSet" and suffix != "-" and name.endswith(suffix):
+        return f"Deployment {name.removesuffix(suffix)}"
+    return f"{kind} {name}" if owner else ""

@@ -56,6 +56,8 @@ NODE: Mapping[str, Any] = {
     "progress_file": {"type": "path"},
 }
 
+CLUSTER_INFO: Mapping[str, Any] = {"deprecated_apis": {"type": "bool", "default": True}}
+
 VOLUMES: Mapping[str, Any] = {
     "node": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["planned", "moved", "cleaned"], "default": "planned"},

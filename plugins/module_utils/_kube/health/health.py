@@ -6,6 +6,7 @@ The rules are those of kstatus (sigs.k8s.io/cli-utils), with these corrections w
 - a Job is Current when it is complete or suspended, not when it has started;
 - a Service of type LoadBalancer is Current when it has an address, not when it has a cluster IP;
 - a claim that waits for its first consumer is Current, because no pod would ever start behind it otherwise;
+- a StatefulSet whose pods somebody updates by hand (OnDelete) is Current when these are ready;
 - a Pod that failed is Failed.
 """
 

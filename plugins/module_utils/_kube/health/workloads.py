@@ -70,8 +70,7 @@ def _all_replicas(live: Mapping[str, Any]) -> str:
 
 
 def _stateful_set(live: Mapping[str, Any], _around: Surroundings) -> Health:
-    if text(live, "spec", "updateStrategy", "type") == "OnDelete":
-        return current("its pods change when somebody deletes them (updateStrategy OnDelete)")
+    by_hand = text(live, "spec", "updateStrategy", "type") == "OnDelete"
     want = integer(live, "spec", "replicas", default=1)
     status = mapping(live, "status")
     replicas = integer(status, "replicas")
@@ -79,7 +78,7 @@ def _stateful_set(live: Mapping[str, Any], _around: Surroundings) -> Health:
         _too_few(replicas, want, "created", "LessReplicas")
         or _too_few(integer(status, "readyReplicas"), want, "ready", "LessReady")
         or _too_many(replicas, want)
-        or _stateful_set_update(live, want)
+        or (None if by_hand else _stateful_set_update(live, want))
         or current(_all_replicas(live))
     )
 

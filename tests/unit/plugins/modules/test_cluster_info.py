@@ -7,8 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.hearth.cluster.plugins.module_utils._cluster.spec import CLUSTER_INFO
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.options import CONNECTION
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.port import Page
+from ansible_collections.hearth.cluster.plugins.module_utils._kube.resources import Collection
+from ansible_collections.hearth.cluster.plugins.module_utils._kube.server.refusal import Reason, RefusedError
 from ansible_collections.hearth.cluster.plugins.modules import cluster_info as module
 
 from tests.support import nodes
@@ -18,7 +21,7 @@ from tests.support.fake_cluster import BUILT_IN, FakeCluster
 from .kube_module import Runner, RunnerFor, assert_documented
 
 KINDS = {each.kind: each for each in BUILT_IN}
-SHAPE = {"changed", "version", "ready", "failing_checks", "nodes", "etcd", "pods", "deprecated_apis"}
+SHAPE = {"changed", "version", "ready", "failing_checks", "nodes", "etcd", "pods", "workloads", "deprecated_apis"}
 
 
 @pytest.fixture
@@ -103,6 +106,55 @@ def test_pods_are_counted_and_those_that_are_ill_are_named(run: Runner, cluster:
     assert [(each["name"], each["node"], each["status"]) for each in pods["unhealthy"]] == [("job-2", "pi2", "Failed")]
 
 
+def test_a_pod_is_owned_by_its_deployment_rather_than_by_the_replica_set_of_the_day(
+    run: Runner, cluster: FakeCluster
+) -> None:
+    hashed = {"pod-template-hash": "6d4cf"}
+    put(
+        cluster,
+        nodes.pod("web-6d4cf-x", phase="Pending", labels=hashed),
+        nodes.pod("bare-x", phase="Pending"),
+        nodes.pod("db-0", phase="Failed", owner="StatefulSet"),
+    )
+    told = {each["name"]: (each["owner"], each["phase"]) for each in run()["pods"]["unhealthy"]}
+    assert told == {
+        "web-6d4cf-x": ("Deployment web", "Pending"),
+        "bare-x": ("ReplicaSet bare", "Pending"),
+        "db-0": ("StatefulSet db", "Failed"),
+    }
+
+
+def test_workloads_that_lack_healthy_pods_are_named(run: Runner, cluster: FakeCluster) -> None:
+    put(cluster, nodes.deployment("web"), nodes.deployment("api", replicas=2, ready=1))
+    told = run()["workloads"]
+    assert (told["total"], told["known"]) == (2, True)
+    assert told["unhealthy"] == [
+        {
+            "kind": "Deployment",
+            "namespace": "default",
+            "name": "api",
+            "status": "InProgress",
+            "message": "1 of 2 replicas are available",
+        }
+    ]
+
+
+def test_workloads_that_one_may_not_list_are_not_known(
+    run: Runner, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(cluster, nodes.deployment("api", ready=0))
+    listed = cluster.list
+
+    def refused(collection: Collection, **how: Any) -> Any:
+        if collection.resource.kind == "DaemonSet":
+            raise RefusedError("forbidden", Reason.FORBIDDEN, status=403)
+        return listed(collection, **how)
+
+    monkeypatch.setattr(cluster, "list", refused)
+    told = run()["workloads"]
+    assert (told["known"], [each["name"] for each in told["unhealthy"]]) == (False, ["api"])
+
+
 def test_checks_that_fail_are_named(run: Runner, cluster: FakeCluster) -> None:
     assert (run()["ready"], run()["failing_checks"]) == (True, [])
     text = "[+]ping ok\n[-]etcd failed: reason withheld\n[+]log ok\nreadyz check failed\n"
@@ -133,5 +185,15 @@ def test_deprecated_apis_are_told_by_the_server_and_by_the_objects(run: Runner, 
     assert (found["name"], found["api_version"], found["removed_in"]) == ("fast", f"{group}/v1beta1", "1.37")
 
 
+def test_deprecated_apis_are_not_looked_for_where_nobody_wants_to_know(
+    run: Runner, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = set(run()["deprecated_apis"])
+    asked: list[str] = []
+    monkeypatch.setattr(cluster, "page", lambda path: asked.append(path) or Page(200, "ok"))
+    told = run(deprecated_apis=False)["deprecated_apis"]
+    assert (set(told), any(told.values()), asked) == (usual, False, ["/readyz?verbose"])
+
+
 def test_documentation_and_options_agree() -> None:
-    assert_documented(module, dict(CONNECTION))
+    assert_documented(module, {**CONNECTION, **CLUSTER_INFO})

@@ -9,8 +9,13 @@ import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._cluster.gate import lacking, removed_by
 
 
-def pod(name: str, owner: str = "ReplicaSet blog-5") -> dict[str, str]:
-    return {"namespace": "blog", "name": name, "owner": owner, "message": "CrashLoopBackOff"}
+def pod(name: str, owner: str = "Deployment blog", **differences: str) -> dict[str, str]:
+    usual = {"namespace": "blog", "name": name, "owner": owner, "node": "pi1", "phase": "Running"}
+    return {**usual, "message": "CrashLoopBackOff", **differences}
+
+
+def workload(kind: str, name: str = "blog") -> dict[str, str]:
+    return {"kind": kind, "namespace": "blog", "name": name, "message": "0 of 1 replicas are created"}
 
 
 def info(**differences: Any) -> dict[str, Any]:
@@ -20,6 +25,7 @@ def info(**differences: Any) -> dict[str, Any]:
         "nodes": [{"name": "pi1", "ready": True}],
         "etcd": {"members": [{"node": "pi1", "voter": True, "message": ""}]},
         "pods": {"unhealthy": []},
+        "workloads": {"unhealthy": []},
     }
     return {**usual, **differences}
 
@@ -35,6 +41,10 @@ def test_a_cluster_that_is_as_it_was_lacks_nothing() -> None:
         ({"nodes": [{"name": "pi2", "ready": False}]}, "node pi2 is not Ready"),
         ({"etcd": {"members": [{"node": "pi3", "voter": None, "message": ""}]}}, "pi3 is not a voting member"),
         ({"pods": {"unhealthy": [pod("blog-5-a")]}}, "pod blog/blog-5-a: CrashLoopBackOff"),
+        (
+            {"workloads": {"unhealthy": [workload("StatefulSet")]}},
+            "StatefulSet blog/blog: 0 of 1 replicas are created",
+        ),
     ],
 )
 def test_what_it_lacks_is_named(difference: dict[str, Any], words: str) -> None:
@@ -47,8 +57,32 @@ def test_what_was_ill_before_may_be_ill_still_under_another_name() -> None:
     assert lacking(now, before) == []
 
 
+def test_a_pod_of_a_daemon_set_that_was_ill_excuses_none_on_another_node() -> None:
+    pulling = {"pods": {"unhealthy": [pod("log-a", "DaemonSet log")]}}
+    before = info(**pulling, workloads={"unhealthy": [workload("DaemonSet", "log")]})
+    assert lacking(before, before) == []
+    (sentence,) = lacking(info(pods={"unhealthy": [pod("log-b", "DaemonSet log", node="pi2")]}), before)
+    assert "blog/log-b" in sentence
+
+
+def test_a_workload_that_was_ill_may_be_ill_still_with_pods_or_without() -> None:
+    with_pod, without = (
+        info(pods={"unhealthy": [pod("blog-5-a")]}),
+        info(workloads={"unhealthy": [workload("Deployment")]}),
+    )
+    assert lacking(with_pod, without) == []
+    assert lacking(without, with_pod) == []
+    assert lacking(info(workloads={"unhealthy": [workload("StatefulSet")]}), with_pod)
+
+
 def test_the_pods_of_jobs_do_not_count() -> None:
     assert lacking(info(pods={"unhealthy": [pod("backup-1-a", "Job backup-1")]}), info()) == []
+
+
+def test_what_is_left_of_pods_that_have_failed_does_not_count_and_excuses_nothing() -> None:
+    left = info(pods={"unhealthy": [pod("blog-5-a", phase="Failed"), pod("test", "", phase="Failed")]})
+    assert lacking(left, info()) == []
+    assert lacking(info(workloads={"unhealthy": [workload("Deployment")]}), left)
 
 
 OBJECT = {"api_version": "networking.k8s.io/v1beta1", "kind": "ServiceCIDR", "namespace": "", "name": "extra"}

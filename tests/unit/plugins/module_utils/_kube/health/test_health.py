@@ -124,11 +124,22 @@ AVAILABLE = condition("Available", "True")
             id="scaled to zero",
         ),
         pytest.param(
-            workload("StatefulSet", {"updateStrategy": {"type": "OnDelete"}}, {}),
+            workload(
+                "StatefulSet",
+                {"updateStrategy": {"type": "OnDelete"}},
+                {"replicas": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "b"},
+            ),
             "Current",
             "",
-            "OnDelete",
-            id="OnDelete waits for a person",
+            "1 replicas are ready",
+            id="OnDelete leaves the update to a person",
+        ),
+        pytest.param(
+            workload("StatefulSet", {"updateStrategy": {"type": "OnDelete"}}, {"replicas": 1}),
+            "InProgress",
+            "LessReady",
+            "0 of 1 replicas are ready",
+            id="OnDelete and ill",
         ),
         pytest.param(
             workload(
