@@ -160,6 +160,7 @@ options:
       - Whether pods are evicted from other nodes so that this one gets its share. Only with O(state=returned).
       - Of each workload that runs in several pods at most one goes, as its disruption budget allows it, from the node
         that has most of such pods, if this one can take it. The next goes when the workload is healthy again.
+      - A workload that is not healthy gives none.
       - A node has its share when it has as many of these pods as if they were spread evenly, rounded down.
     type: bool
     default: false

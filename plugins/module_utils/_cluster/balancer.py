@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .._kube.change.live import identity_of, uid_of
+from .._kube.change.live import Live, identity_of, uid_of
 from .._kube.fields import text
 from .._kube.health.verdict import Surroundings
 from .._kube.health.wait import Report
@@ -40,10 +40,22 @@ class Balancer:
             if pod is None:
                 break
             asked.add(maker_of(pod))
-            held = self.cluster.evict(text(pod, "metadata", "namespace"), name_of(pod), uid=uid_of(pod))
+            workloads = Workloads(self.cluster).of([pod])
+            held = self._why_it_stays(pod, workloads)
             self.report(f"node {node}: pod {pod_name(pod)} {f'stays; {held}' if held else 'is evicted'}")
             if not held:
                 gone.append(pod_name(pod))
-                identities = [identity_of(each) for each in Workloads(self.cluster).of([pod])]
-                Elsewhere(self.cluster, self.clock, self.surroundings, self.report).wait(identities, seconds)
+                self._elsewhere.wait([identity_of(each) for each in workloads], seconds)
         return tuple(gone)
+
+    def _why_it_stays(self, pod: Live, workloads: Sequence[Live]) -> str:
+        """Ask a pod to go unless its workload lacks one already; what keeps it, nothing where it goes."""
+        healthy = self._elsewhere.healthy_of(workloads)
+        ill = [str(each) for each in map(identity_of, workloads) if each not in healthy]
+        if ill:
+            return f"{' and '.join(ill)} is not healthy now"
+        return self.cluster.evict(text(pod, "metadata", "namespace"), name_of(pod), uid=uid_of(pod))
+
+    @property
+    def _elsewhere(self) -> Elsewhere:
+        return Elsewhere(self.cluster, self.clock, self.surroundings, self.report)

@@ -270,6 +270,27 @@ def test_a_return_takes_back_the_cordon_of_a_drain_alone(run: Runner, cluster: C
     assert run(name="pi2", state="returned")["node"]["cordoned"] is True
 
 
+def crowded(cluster: Cluster, *, ready: int) -> None:
+    """A Deployment with three pods on pi1. When one of them is evicted, another one serves on pi2."""
+    cluster.put(nodes.deployment("web", replicas=3, ready=ready), nodes.replica_set("web-6d4cf", "web"))
+    cluster.put(*(nodes.pod(f"web-6d4cf-{number}", "pi1", labels={"app": "web"}) for number in range(ready)))
+    cluster.after_eviction = lambda _pod: cluster.put(nodes.pod("web-6d4cf-y", labels={"app": "web"}))
+
+
+def test_a_node_that_returns_gets_its_share(run: Runner, cluster: Cluster) -> None:
+    crowded(cluster, ready=3)
+    assert run(name="pi2", state="returned", rebalance=True)["balanced"] == ["default/web-6d4cf-0"]
+
+
+def test_a_workload_that_lacks_a_pod_gives_none(run: Runner, cluster: Cluster, tmp_path: Path) -> None:
+    crowded(cluster, ready=2)
+    cluster.put(*(nodes.pod(f"api-{number}", "pi1", labels={"app": "api"}) for number in range(2)))
+    progress = tmp_path / "progress"
+    answer = run(name="pi2", state="returned", rebalance=True, progress_file=str(progress))
+    assert answer["balanced"] == ["default/api-0"]
+    assert "pod default/web-6d4cf-0 stays; Deployment default/web is not healthy now" in progress.read_text()
+
+
 def test_a_hanging_finalizer_is_named(run: Runner, cluster: Cluster) -> None:
     cluster.put(nodes.pod("web-1"))
     cluster.hold("web-1", "example.org/keeper")
