@@ -38,7 +38,8 @@ options:
       - With V(present) the node gets what O(cordoned), O(labels) and O(taints) say.
       - With V(drained) it is cordoned and emptied as well.
       - V(returned) takes back the cordon of a drain. A cordon that somebody else has set stays, also if it was there
-        before the node was drained.
+        before the node was drained, or was asked for since with O(cordoned=true). What C(kubectl cordon) says to a node
+        that is cordoned already leaves no trace.
       - With V(absent) the Node object is deleted, with it, by k3s, the etcd member of a server, and the password by
         which k3s would know the machine again. A k3s that starts on the machine later registers itself anew.
       - V(restored) gives the node what O(remember) has kept for it, as far as it has not got that from its machine.
@@ -128,7 +129,7 @@ options:
     elements: str
     default: []
   grace_period:
-    description: How many seconds an evicted pod gets to end, in place of what the pod itself says.
+    description: How many seconds an evicted or deleted pod gets to end, in place of what the pod itself says.
     type: int
   drain_timeout:
     description: How many seconds to wait until the pods are gone, or until the Node object is.

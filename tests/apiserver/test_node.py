@@ -161,6 +161,19 @@ def test_pods_that_do_not_get_healthy_elsewhere_open_the_node_again(scene: Scene
     scene.wait("deployment/it", "jsonpath={.status.readyReplicas}=1")
 
 
+def test_a_cordon_that_is_asked_for_after_a_drain_outlives_it(scene: Scene) -> None:
+    scene.run("drained")
+    wish = Task(scene.node, wish=Wish(cordoned=True))
+    first, second = scene.keeper().run(wish), scene.keeper().run(wish)
+    assert (bool(first.aside), second.aside) == (True, ())
+    scene.run("returned")
+    assert scene.is_cordoned
+    scene.keeper().run(Task(scene.node, wish=Wish(cordoned=False)))
+    scene.run("drained")
+    scene.run("returned")
+    assert not scene.is_cordoned
+
+
 def test_labels_taints_and_deletion(scene: Scene) -> None:
     keeper, name = scene.keeper(), f"{scene.namespace}-other"
     scene.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"disk": "card"}}})

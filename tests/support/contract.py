@@ -19,6 +19,12 @@ def config_map(namespace: str, name: str = "it", labels: dict[str, str] | None =
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
+def owners_of(live: Any, key: str) -> set[str]:
+    """Who has a field of a ConfigMap on record."""
+    entries = live["metadata"]["managedFields"]
+    return {each["manager"] for each in entries if f"f:{key}" in each["fieldsV1"].get("f:data", {})}
+
+
 class Contract:
     """Subclasses give a `cluster` and an empty `namespace` in it."""
 
@@ -39,6 +45,21 @@ class Contract:
     def test_who_may_do_everything_may_do_one_thing(self, cluster: Cluster, maps: Resource, namespace: str) -> None:
         assert cluster.may("*", Resource("*", "", "*", "*", namespaced=False), "")
         assert cluster.may("patch", maps, namespace)
+
+    def test_what_is_applied_as_it_is_already_belongs_to_both(
+        self, cluster: Cluster, maps: Resource, namespace: str
+    ) -> None:
+        cluster.apply(maps, config_map(namespace, b="1"))
+        live = cluster.patch(maps, namespace, "it", {"data": {"a": "1"}}, kind="merge", manager="first")
+        content = config_map(namespace, a="1")
+        content["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        shared = cluster.apply(maps, content, force=True, manager="second")
+        assert owners_of(shared, "a") == {"first", "second"}
+        with pytest.raises(RefusedError) as refused:
+            cluster.apply(maps, {**content, "data": {"a": "2"}}, force=True, manager="second")
+        assert refused.value.reason is Reason.STALE
+        gone = cluster.patch(maps, namespace, "it", {"data": {"a": None}}, kind="merge", manager="third")
+        assert owners_of(gone, "a") <= {"third"}
 
     def test_what_does_not_exist_is_none(self, cluster: Cluster, maps: Resource, namespace: str) -> None:
         assert cluster.get(maps, namespace, "nobody") is None
@@ -220,6 +241,11 @@ class Contract:
                 break
         assert cluster.catalogue().find(f"{group}/v1", "Thing") is not None
         cluster.delete(definitions, "", f"things.{group}")
+
+    def test_a_pod_that_gets_no_time_is_gone_at_once(self, cluster: Cluster, namespace: str) -> None:
+        live = running_pod(cluster, namespace)
+        assert cluster.delete(pods_of(cluster), namespace, "it", uid=uid_of(live), grace_period=0) is True
+        assert cluster.get(pods_of(cluster), namespace, "it") is None
 
     def test_an_evicted_pod_goes(self, cluster: Cluster, namespace: str) -> None:
         live = running_pod(cluster, namespace)

@@ -167,6 +167,7 @@ class FakeCluster:
         *,
         uid: str = "",
         propagation: str = "Background",
+        grace_period: int | None = None,
         dry_run: bool = False,
     ) -> bool:
         self.requests += 1
@@ -179,7 +180,9 @@ class FakeCluster:
             raise RefusedError(f"Cannot {doing}: the UID in the precondition differs", Reason.STALE, status=409)
         if dry_run:
             return True
-        self.writes.append(f"{doing} ({propagation})" if propagation != "Background" else doing)
+        how = [propagation] if propagation != "Background" else []
+        how += [] if grace_period is None else [f"within {grace_period} s"]
+        self.writes.append(f"{doing} ({', '.join(how)})" if how else doing)
         self._remove(resource, live)
         return True
 

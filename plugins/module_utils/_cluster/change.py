@@ -57,6 +57,13 @@ def merge_patch_for(node: Live, wish: Wish) -> dict[str, Any]:
     return patch
 
 
+def cordon_of(node: Live) -> dict[str, Any]:
+    """What is applied to have a part in the cordon of a node; of no node that has changed, or is gone."""
+    version = {"resourceVersion": text(node, "metadata", "resourceVersion")}
+    metadata = {"name": text(node, "metadata", "name"), **version}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"unschedulable": True}}
+
+
 def _changed_labels(node: Live, wanted: Mapping[str, str | None]) -> dict[str, str | None]:
     there = mapping(node, "metadata", "labels")
     return {key: value for key, value in wanted.items() if there.get(key) != value}

@@ -18,7 +18,7 @@ from .._kube.patience import Clock
 from .._kube.port import Cluster
 from .._kube.resources import Collection
 from .drain import DrainPlan, Fate, Policy, Sight, Verdict, counted, foretold, plan_drain, refusal_text
-from .node import is_ready, name_of
+from .node import is_cordoned, is_cordoned_by_drain, is_ready, name_of
 from .workloads import Elsewhere, Workloads
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -122,6 +122,9 @@ class Drainer:
 
     def _open(self, node: Live) -> str:
         try:
+            live = self.cluster.get(known(self.cluster.catalogue().find("v1", "Node")), "", name_of(node)) or {}
+            if is_cordoned(live) and not is_cordoned_by_drain(live):
+                return f"Node {name_of(node)} stays cordoned, as somebody else has asked for meanwhile"
             self.cordon(node, False)
         except HearthError as error:
             return f"Node {name_of(node)} is still cordoned: {error}"
@@ -165,7 +168,8 @@ class Drainer:
     def _ask_to_go(self, verdict: Verdict, order: Order) -> str:
         namespace, name, uid = text(verdict.pod, "metadata", "namespace"), name_of(verdict.pod), uid_of(verdict.pod)
         if verdict.fate is Fate.DELETE:
-            self.cluster.delete(known(self.cluster.catalogue().find("v1", "Pod")), namespace, name, uid=uid)
+            pods = known(self.cluster.catalogue().find("v1", "Pod"))
+            self.cluster.delete(pods, namespace, name, uid=uid, grace_period=order.grace_period)
             return ""
         return self.cluster.evict(namespace, name, uid=uid, grace_period=order.grace_period)
 

@@ -17,7 +17,7 @@ from .._kube.port import Cluster
 from .._kube.resources import Collection, Resource
 from .._kube.server.refusal import Reason, RefusedError, retry_delay
 from .balancer import Balancer
-from .change import Wish, merge_patch_for
+from .change import Wish, cordon_of, merge_patch_for
 from .drain import Policy, foretold
 from .drainer import Drained, Drainer, Order
 from .keepsake import MANAGER, NAMESPACE, Keepsake, keepsake_of, name_of_keepsake, read, written
@@ -83,7 +83,7 @@ class NodeKeeper:
             return self._return(before, task)
         if task.state == "restored":
             return self._restore(before)
-        return Outcome(before, self._fulfil(before, task.wish, NODE_MANAGER))
+        return self._make_present(before, task.wish)
 
     @property
     def _nodes(self) -> Resource:
@@ -100,6 +100,24 @@ class NodeKeeper:
     def _advice(self, name: str) -> str:
         found = self.cluster.list(Collection(self._nodes, ""), metadata_only=True)
         return did_you_mean(name, map(name_of, found))
+
+    def _make_present(self, before: Live, wish: Wish) -> Outcome:
+        after = self._fulfil(before, wish, NODE_MANAGER)
+        if not wish.cordoned or not is_cordoned_by_drain(after):
+            return Outcome(before, after)
+        if not self.check:
+            after = self._share_cordon(after)
+        return Outcome(before, after, aside=("its cordon outlives the drain that has set it",))
+
+    def _share_cordon(self, node: Live) -> Live:
+        """Have it on record that the cordon of a drain is wished for as well; an empty patch would leave no record."""
+        latest = [node]
+
+        def attempt() -> Live:
+            live = latest.pop() if latest else self._read(name_of(node))
+            return self.cluster.apply(self._nodes, cordon_of(live), force=True, manager=NODE_MANAGER)
+
+        return patiently(attempt, clock=self.clock, seconds=_SECONDS_TO_RETRY, delay=_delay)
 
     def _drain(self, before: Live, task: Task) -> Outcome:
         if self.check:

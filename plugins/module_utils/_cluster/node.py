@@ -40,11 +40,13 @@ def is_cordoned(node: Live) -> bool:
 
 
 def is_cordoned_by_drain(node: Live) -> bool:
-    """Whether the cordon is one that a drain of this collection has set, and nobody else since."""
-    return is_cordoned(node) and any(
-        text(entry, "manager") == DRAIN_MANAGER and "f:unschedulable" in mapping(entry, "fieldsV1", "f:spec")
+    """Whether the cordon is one that a drain of this collection has set, and nobody else has asked for since."""
+    owners = {
+        text(entry, "manager")
         for entry in sequence(node, "metadata", "managedFields")
-    )
+        if "f:unschedulable" in mapping(entry, "fieldsV1", "f:spec")
+    }
+    return is_cordoned(node) and owners == {DRAIN_MANAGER}
 
 
 def is_ready(node: Live) -> bool:

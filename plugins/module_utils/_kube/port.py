@@ -67,9 +67,13 @@ class Cluster(Protocol):
         *,
         uid: str = "",
         propagation: str = "Background",
+        grace_period: int | None = None,
         dry_run: bool = False,
     ) -> bool:
-        """Delete an object; false where there is none. With a uid only that very object is deleted."""
+        """Delete an object; false where there is none. With a uid only that very object is deleted.
+
+        `grace_period` are the seconds that a pod gets to end, in place of what it says itself.
+        """
 
     def patch(
         self,

@@ -130,11 +130,14 @@ class ApiServer:
         *,
         uid: str = "",
         propagation: str = "Background",
+        grace_period: int | None = None,
         dry_run: bool = False,
     ) -> bool:
         options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
         if uid:
             options["preconditions"] = {"uid": uid}
+        if grace_period is not None:
+            options["gracePeriodSeconds"] = grace_period
         if dry_run:
             options["dryRun"] = ["All"]
         doing = f"delete {_words(resource, namespace, name)}"

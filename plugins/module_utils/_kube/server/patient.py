@@ -66,10 +66,19 @@ class PatientCluster:
         *,
         uid: str = "",
         propagation: str = "Background",
+        grace_period: int | None = None,
         dry_run: bool = False,
     ) -> bool:
         return self._ask(
-            lambda: self.cluster.delete(resource, namespace, name, uid=uid, propagation=propagation, dry_run=dry_run)
+            lambda: self.cluster.delete(
+                resource,
+                namespace,
+                name,
+                uid=uid,
+                propagation=propagation,
+                grace_period=grace_period,
+                dry_run=dry_run,
+            )
         )
 
     def patch(

@@ -291,6 +291,41 @@ def test_a_workload_that_lacks_a_pod_gives_none(run: Runner, cluster: Cluster, t
     assert "pod default/web-6d4cf-0 stays; Deployment default/web is not healthy now" in progress.read_text()
 
 
+def test_a_cordon_that_is_asked_for_after_a_drain_outlives_it(run: Runner, cluster: Cluster) -> None:
+    run(name="pi2", state="drained")
+    cluster.writes.clear()
+    assert run(name="pi2", cordoned=True, _ansible_check_mode=True)["changed"] is True
+    assert cluster.writes == []
+    asked = run(name="pi2", cordoned=True)
+    assert (asked["changed"], asked["message"]) == (True, "Node pi2: its cordon outlives the drain that has set it")
+    assert run(name="pi2", cordoned=True)["changed"] is False
+    assert run(name="pi2", state="returned")["node"]["cordoned"] is True
+    run(name="pi2", cordoned=False)
+    run(name="pi2", state="drained")
+    assert run(name="pi2", state="returned")["node"]["cordoned"] is False
+
+
+def test_a_drain_that_fails_leaves_the_cordon_that_somebody_has_asked_for_meanwhile(
+    run: Runner, cluster: Cluster
+) -> None:
+    cluster.put(nodes.pod("web-1"))
+
+    def reclaim(_pod: Any) -> None:
+        cluster.changed_by("kubectl-cordon", KINDS["Node"], "", "pi2", {"spec": {"unschedulable": True}})
+        raise RefusedError("it broke", Reason.OTHER)
+
+    cluster.after_eviction = reclaim
+    answer = run(name="pi2", state="drained")
+    assert "Node pi2 stays cordoned, as somebody else has asked for meanwhile" in answer["msg"]
+    assert cluster.is_cordoned
+
+
+def test_a_pod_that_is_deleted_gets_as_long_as_one_that_is_evicted(run: Runner, cluster: Cluster) -> None:
+    cluster.put(nodes.pod("web-1", labels={"app": "web"}), nodes.budget("it", 1, 1))
+    run(name="pi2", state="drained", forbidding_budgets="delete", grace_period=5)
+    assert cluster.writes == ["patch Node pi2", "delete Pod default/web-1 (within 5 s)"]
+
+
 def test_a_hanging_finalizer_is_named(run: Runner, cluster: Cluster) -> None:
     cluster.put(nodes.pod("web-1"))
     cluster.hold("web-1", "example.org/keeper")
