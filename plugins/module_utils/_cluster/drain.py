@@ -17,7 +17,8 @@ from .._kube.fields import field as field_of
 from .._kube.fields import mapping, sequence, text
 from .budget import budgets_over, why_never
 from .node import name_of
-from .placement import Volume, why_nowhere
+from .placement import Volume
+from .spread import why_nowhere
 
 _MIRROR = "kubernetes.io/config.mirror"
 
@@ -141,7 +142,7 @@ class Sight:
 def plan_drain(node: str, sight: Sight, policy: Policy) -> DrainPlan:
     """Decide about every pod of a node, in the order of their names."""
     here = [pod for pod in sight.pods if text(pod, "spec", "nodeName") == node]
-    return DrainPlan(node, tuple(_verdict(pod, node, sight, policy) for pod in sorted(here, key=pod_name)))
+    return DrainPlan(node, tuple(_verdict(pod, sight, policy) for pod in sorted(here, key=pod_name)))
 
 
 def counted(things: Sequence[Any], word: str) -> str:
@@ -158,7 +159,7 @@ def controller_of(live: Live) -> Mapping[str, Any] | None:
     return next((owner for owner in owners if field_of(owner, "controller") is True), None)
 
 
-def _verdict(pod: Live, node: str, sight: Sight, policy: Policy) -> Verdict:
+def _verdict(pod: Live, sight: Sight, policy: Policy) -> Verdict:
     owner = controller_of(pod)
     if _MIRROR in mapping(pod, "metadata", "annotations"):
         return Verdict(pod, Fate.LEAVE, "static pod, the kubelet runs it from a file of the machine")
@@ -172,21 +173,20 @@ def _verdict(pod: Live, node: str, sight: Sight, policy: Policy) -> Verdict:
         return _by_word(pod, policy, [Objection("finished_pods", "it has ended")])
     volumes = sight.volumes_of(pod)
     staying = [each for each in volumes if each.claim not in policy.moving_claims]
-    verdict = _by_word(pod, policy, list(_objections(pod, node, sight, staying)))
+    verdict = _by_word(pod, policy, list(_objections(pod, sight, staying)))
     if len(staying) == len(volumes) or verdict.fate is Fate.LEAVE:
         return verdict
     moving = " and ".join(f"volume {each}" for each in volumes if each not in staying)
     return replace(verdict, reason="; ".join(filter(None, (verdict.reason, f"waits for {moving}"))), returns=False)
 
 
-def _objections(pod: Live, node: str, sight: Sight, volumes: Sequence[Volume]) -> Iterator[Objection]:
+def _objections(pod: Live, sight: Sight, volumes: Sequence[Volume]) -> Iterator[Objection]:
     if controller_of(pod) is None:
         yield Objection("unmanaged_pods", "no controller would make it again elsewhere")
     scratch = [text(volume, "name") for volume in sequence(pod, "spec", "volumes") if "emptyDir" in volume]
     if scratch:
         yield Objection("empty_dirs", f"what it keeps in emptyDir {', '.join(scratch)} is lost")
-    others = [each for each in sight.nodes if name_of(each) != node]
-    nowhere = why_nowhere(pod, others, volumes, sight.pods)
+    nowhere = why_nowhere(pod, sight.nodes, volumes, sight.pods)
     if nowhere:
         yield Objection("immovable_pods", nowhere)
     never = why_never(pod, budgets_over(pod, sight.budgets))

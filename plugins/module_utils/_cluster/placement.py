@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection. Which nodes could take a pod: by their labels, their taints, and where its volumes lie.
+"""PRIVATE to the collection. Which nodes could take a pod: by their labels and taints, by where its volumes lie, and by
+the pods beside which it must not run.
 
 Whether there is room for it is the scheduler's business, and changes from one minute to the next.
 """
@@ -10,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._kube.change.live import Live
-from .._kube.fields import mapping, sequence, text
+from .._kube.change.live import Live, uid_of
+from .._kube.fields import integer, mapping, sequence, text
 from .node import CORDON_TAINT, is_cordoned, is_ready, name_of, words_of_taint
 
 HOSTNAME = "kubernetes.io/hostname"
@@ -46,23 +47,6 @@ class Volume:
         return not required or _fits_any_term(required, node)
 
 
-def why_nowhere(pod: Live, others: Sequence[Live], volumes: Sequence[Volume], pods: Sequence[Live]) -> str:
-    """Why none of the other nodes can take a pod; nothing where one can."""
-    if not others:
-        return "there is no other node"
-    reasons = [why_not(pod, node, volumes, pods) for node in others]
-    if not all(reasons):
-        return ""
-    pinned = [volume for volume in volumes if not any(volume.can_be_used_on(node) for node in others)]
-    if pinned:
-        words = " and ".join(map(str, pinned))
-        return (
-            f"its data cannot move: {'volumes' if len(pinned) > 1 else 'volume'} {words} can be used on no other node"
-        )
-    told = "; ".join(f"{name_of(node)} {reason}" for node, reason in zip(others, reasons, strict=True))
-    return f"no other node can take it: {told}"
-
-
 def why_not(pod: Live, node: Live, volumes: Sequence[Volume], pods: Sequence[Live]) -> str:
     """Why a node cannot take a pod, as the end of a sentence about the node; nothing where it can."""
     return next(filter(None, _objections(pod, node, volumes, pods)), "")
@@ -70,18 +54,28 @@ def why_not(pod: Live, node: Live, volumes: Sequence[Volume], pods: Sequence[Liv
 
 def _objections(pod: Live, node: Live, volumes: Sequence[Volume], pods: Sequence[Live]) -> Iterator[str]:
     yield "" if is_ready(node) else "is not Ready"
-    tolerations = sequence(pod, "spec", "tolerations")
+    yield from taint_objections(pod, node)
+    yield from label_objections(pod, node)
+    for volume in volumes:
+        if not volume.can_be_used_on(node):
+            yield f"cannot use the volume {name_of(volume.volume)}"
+    there = [
+        other
+        for other in pods
+        if text(other, "spec", "nodeName") == name_of(node) and is_alive(other) and uid_of(other) != uid_of(pod)
+    ]
+    yield _avoided(pod, there)
+    yield _without_port(pod, there)
+
+
+def taint_objections(pod: Live, node: Live) -> Iterator[str]:
     if is_cordoned(node) and not tolerates_cordon(pod):
         yield "is cordoned"
+    tolerations = sequence(pod, "spec", "tolerations")
     for taint in sequence(node, "spec", "taints"):
         is_cordon = text(taint, "key") == CORDON_TAINT
         if not is_cordon and text(taint, "effect") in _KEEPS_AWAY and not _is_tolerated(taint, tolerations):
             yield f"has the taint {words_of_taint(taint)}"
-    yield from _label_objections(pod, node)
-    for volume in volumes:
-        if not volume.can_be_used_on(node):
-            yield f"cannot use the volume {name_of(volume.volume)}"
-    yield _avoided(pod, node, pods)
 
 
 def tolerates_cordon(pod: Live) -> bool:
@@ -102,7 +96,7 @@ def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
     return key == text(taint, "key") and (exists or text(toleration, "value") == text(taint, "value"))
 
 
-def _label_objections(pod: Live, node: Live) -> Iterator[str]:
+def label_objections(pod: Live, node: Live) -> Iterator[str]:
     labels = mapping(node, "metadata", "labels")
     for key, value in mapping(pod, "spec", "nodeSelector").items():
         if labels.get(key) != value:
@@ -138,32 +132,58 @@ def _compared(value: Any, wanted: Sequence[Any]) -> int:
         return 0
 
 
-def _avoided(pod: Live, node: Live, pods: Sequence[Live]) -> str:
+def _avoided(pod: Live, there: Sequence[Live]) -> str:
     """Name a pod there that this one must not share a host with."""
     path = ("spec", "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
     for term in sequence(pod, *path):
         if text(term, "topologyKey") != HOSTNAME:
             continue
-        for other in pods:
-            if text(other, "spec", "nodeName") == name_of(node) and _is_meant(term, pod, other):
-                return f"runs pod {text(other, 'metadata', 'namespace')}/{name_of(other)}, beside which it must not run"
+        for other in there:
+            if _is_meant(term, pod, other):
+                return f"runs pod {_pod_name(other)}, beside which it must not run"
     return ""
 
 
 def _is_meant(term: Mapping[str, Any], pod: Live, other: Live) -> bool:
     """Whether a term of anti-affinity is about another pod. Namespaces chosen by their labels are left out."""
     spaces = sequence(term, "namespaces") or (text(pod, "metadata", "namespace"),)
-    labels = mapping(other, "metadata", "labels")
     selector = mapping(term, "labelSelector")
-    wanted = {"matchExpressions": [
+    return text(other, "metadata", "namespace") in spaces and bool(selector) and is_selected(selector, other)
+
+
+def is_selected(selector: Mapping[str, Any], pod: Live) -> bool:
+    labels = mapping(pod, "metadata", "labels")
+    wanted = [
         *({"key": key, "operator": "In", "values": [value]} for key, value in mapping(selector, "matchLabels").items()),
         *sequence(selector, "matchExpressions"),
-    ]}  # fmt: skip
-    is_selected = bool(wanted["matchExpressions"]) and all(_holds(each, labels) for each in wanted["matchExpressions"])
-    return text(other, "metadata", "namespace") in spaces and is_selected and _is_alive(other)
+    ]
+    return all(_holds(each, labels) for each in wanted)
 
 
-def _is_alive(pod: Live) -> bool:
+def _without_port(pod: Live, there: Sequence[Live]) -> str:
+    """Name a pod there that has a port of the host which this one needs."""
+    for other in there:
+        for port, address in _host_ports(pod):
+            if any(port == its and (address == at or not address or not at) for its, at in _host_ports(other)):
+                return f"runs pod {_pod_name(other)}, which has port {port} of the host"
+    return ""
+
+
+def _host_ports(pod: Live) -> list[tuple[str, str]]:
+    """Each port of the host that a pod takes, and at which address; at none is at all of them."""
+    ports = [port for container in sequence(pod, "spec", "containers") for port in sequence(container, "ports")]
+    return [
+        (f"{integer(port, 'hostPort')}/{text(port, 'protocol') or 'TCP'}", text(port, "hostIP"))
+        for port in ports
+        if integer(port, "hostPort")
+    ]
+
+
+def _pod_name(pod: Live) -> str:
+    return f"{text(pod, 'metadata', 'namespace')}/{name_of(pod)}"
+
+
+def is_alive(pod: Live) -> bool:
     return not text(pod, "metadata", "deletionTimestamp") and text(pod, "status", "phase") not in (
         "Succeeded",
         "Failed",

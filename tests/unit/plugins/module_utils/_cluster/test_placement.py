@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.hearth.cluster.plugins.module_utils._cluster.placement import why_not, why_nowhere
+from ansible_collections.hearth.cluster.plugins.module_utils._cluster.placement import why_not
 
 from tests.support.nodes import node, pod
 
@@ -81,7 +81,26 @@ def test_pods_that_must_not_share_a_host(spec: dict[str, Any], other: dict[str, 
     assert found == ("runs pod default/web-2, beside which it must not run" if is_apart else "")
 
 
-def test_one_other_node_is_enough_and_none_is_said_so() -> None:
-    ssd = pod("web-1", nodeSelector={"disk": "ssd"})
-    assert why_nowhere(ssd, [node("pi1"), node("pi3", labels={"disk": "ssd"})], [], []) == ""
-    assert why_nowhere(ssd, [], [], []) == "there is no other node"
+def listens(port: int, **more: str) -> dict[str, Any]:
+    return {"containers": [{"name": "it", "ports": [{"containerPort": 80, "hostPort": port, **more}]}]}
+
+
+@pytest.mark.parametrize(
+    ("other", "is_taken"),
+    [
+        (pod("dns-1", "pi1", **listens(53)), True),
+        (pod("dns-1", "pi1", **listens(53, hostIP="10.0.0.1")), True),
+        (pod("dns-1", "pi1", **listens(53, protocol="UDP")), False),
+        (pod("dns-1", "pi1", **listens(54)), False),
+        (pod("dns-1", "pi3", **listens(53)), False),
+        (pod("dns-1", "pi1", going=True, **listens(53)), False),
+    ],
+)
+def test_two_pods_cannot_have_the_same_port_of_the_host(other: dict[str, Any], is_taken: bool) -> None:
+    found = why_not(pod("web-1", **listens(53)), node("pi1"), [], [other])
+    assert found == ("runs pod default/dns-1, which has port 53/TCP of the host" if is_taken else "")
+
+
+def test_a_pod_is_not_in_its_own_way() -> None:
+    own = pod("web-1", "pi1", labels={"app": "web"}, **listens(53), **apart("web"))
+    assert why_not(own, node("pi1"), [], [own]) == ""
