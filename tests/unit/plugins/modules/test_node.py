@@ -180,19 +180,19 @@ def test_a_workload_that_is_deleted_during_the_drain_is_not_waited_for(run: Runn
     assert cluster.slept < 10
 
 
+def test_what_was_ill_before_is_not_waited_for(run: Runner, cluster: Cluster) -> None:
+    web(cluster, ready=0)
+    answer = run(name="pi2", state="drained")
+    assert answer["unhealthy_before"] == [{"kind": "Deployment", "namespace": "default", "name": "web"}]
+    assert "was not healthy before" in " ".join(run.output.split())  # in the answer, or folded on the terminal
+
+
 def test_a_workload_lacks_its_pods_before_and_after_in_the_same_way(run: Runner, cluster: Cluster) -> None:
     web(cluster)  # its status says that it is healthy
     cluster.objects["", "Pod", "default", "web-6d4cf-x"]["status"]["conditions"] = []
     cluster.after_eviction = lambda _pod: None
     answer = run(name="pi2", state="drained")
     assert answer["unhealthy_before"] == [{"kind": "Deployment", "namespace": "default", "name": "web"}]
-
-
-def test_what_was_ill_before_is_not_waited_for(run: Runner, cluster: Cluster) -> None:
-    web(cluster, ready=0)
-    answer = run(name="pi2", state="drained")
-    assert answer["unhealthy_before"] == [{"kind": "Deployment", "namespace": "default", "name": "web"}]
-    assert "was not healthy before" in " ".join(run.output.split())  # in the answer, or folded on the terminal
 
 
 def test_check_mode_tells_the_pods_and_what_stands_in_the_way(run: Runner, cluster: Cluster) -> None:
