@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A restore in which machines drop out: whole plays of Ansible, whose machines are this computer or nowhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PLAYBOOK = Path(__file__).parents[3] / "playbooks" / "restore.yml"
+SERVERS = ["pi1", "pi2", "pi3"]
+DROPS_OUT: dict[str, Any] = {
+    "name": "Provision",
+    "ansible.builtin.fail": {"msg": "apt failed"},
+    "when": "inventory_hostname in lost",
+}
+
+
+def step(name: str, **when: str) -> dict[str, Any]:
+    return {"name": name, "ansible.builtin.include_role": {"name": "hearth.cluster.backup", "tasks_from": name}, **when}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    hosts = dict.fromkeys([*SERVERS, "pi4"], {"ansible_connection": "local"})
+    hosts["pi5"] = {"ansible_host": "pi5.invalid"}
+    (tmp_path / "hosts.json").write_text(json.dumps({"k3s_cluster": {"hosts": hosts}}))
+    return tmp_path
+
+
+def plays(desk: Path, *tasks: dict[str, Any], machines: str = "pi1:pi2:pi3", **variables: Any) -> tuple[int, str]:
+    """Let machines drop out in one play, and do these tasks in the next; what that says, and how it ends."""
+    usual = {"hosts": machines, "gather_facts": False}
+    given = {"k3s_servers": SERVERS, "ansible_python_interpreter": sys.executable, "lost": [], **variables}
+    book = [{**usual, "tasks": [DROPS_OUT]}, {**usual, "any_errors_fatal": True, "tasks": list(tasks)}]
+    (desk / "play.json").write_text(json.dumps(book))
+    done = subprocess.run(
+        [str(Path(sys.prefix) / "bin/ansible-playbook"), "-i", "hosts.json", "play.json", "-e", json.dumps(given)],
+        cwd=desk,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+OVERWRITE = {"name": "Overwrite", "ansible.builtin.debug": {"msg": "it is overwritten"}}
+
+
+@pytest.mark.parametrize("lost", ["pi1", "pi2"])
+def test_nothing_is_overwritten_where_a_server_could_not_be_made_ready(desk: Path, lost: str) -> None:
+    status, said = plays(desk, step("demand_servers"), OVERWRITE, lost=[lost])
+    assert status != 0
+    assert f"{lost} could not be made ready, and would come back as a second cluster" in said
+    assert "it is overwritten" not in said
+
+
+def test_an_agent_that_could_not_be_made_ready_keeps_no_server_from_it(desk: Path) -> None:
+    _, said = plays(desk, step("demand_servers"), OVERWRITE, machines="pi1:pi2:pi3:pi4", lost=["pi4"])
+    assert "it is overwritten" in said
+
+
+def test_the_servers_are_counted_before_anything_else_is_done_after_provisioning() -> None:
+    plays = yaml.safe_load(PLAYBOOK.read_text())
+    provision = next(at for at, play in enumerate(plays) if play["name"] == "Make the operating systems ready")
+    first = plays[provision + 1]["tasks"][0]
+    assert first["ansible.builtin.include_role"]["tasks_from"] == "demand_servers"
