@@ -149,7 +149,7 @@ def _described(holders: Sequence[Machine]) -> str:
 def stale_nodes(first: Machine, machines: Sequence[Machine]) -> list[str]:
     """Name the nodes that the restored cluster remembers and that have to join anew, or are no more.
 
-    Every server but the first begins without data. An agent of the inventory may run on all the while.
+    Every server but the first begins without data. An agent of the inventory comes back as the node that it was.
     """
     settled = {first.node_name} | {
         machine.node_name for machine in machines if machine.role == "agent" or machine.holds_data or machine.live

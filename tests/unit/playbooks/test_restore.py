@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-PLAYBOOK = Path(__file__).parents[3] / "playbooks" / "restore.yml"
+REPOSITORY = Path(__file__).parents[3]
+PLAYBOOK = REPOSITORY / "playbooks" / "restore.yml"
 SERVERS = ["pi1", "pi2", "pi3"]
 DROPS_OUT: dict[str, Any] = {
     "name": "Provision",
@@ -28,7 +29,7 @@ def step(name: str, **when: str) -> dict[str, Any]:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
-    hosts = dict.fromkeys([*SERVERS, "pi4"], {"ansible_connection": "local"})
+    hosts = {name: {"ansible_connection": "local"} for name in (*SERVERS, "pi4")}
     hosts["pi5"] = {"ansible_host": "pi5.invalid"}
     (tmp_path / "hosts.json").write_text(json.dumps({"k3s_cluster": {"hosts": hosts}}))
     return tmp_path
@@ -73,3 +74,11 @@ def test_the_servers_are_counted_before_anything_else_is_done_after_provisioning
     provision = next(at for at, play in enumerate(plays) if play["name"] == "Make the operating systems ready")
     first = plays[provision + 1]["tasks"][0]
     assert first["ansible.builtin.include_role"]["tasks_from"] == "demand_servers"
+
+
+def test_agents_stand_still_before_they_are_given_a_token_and_looked_at() -> None:
+    """One that runs is taken for one that has read what lies there, and knows the servers."""
+    stops, *later = yaml.safe_load((REPOSITORY / "roles/backup/tasks/begin.yml").read_text())
+    assert stops["ansible.builtin.systemd_service"] == {"name": "k3s-agent", "state": "stopped"}
+    names = [task["name"] for task in later]
+    assert names.index("Give each machine the token of the cluster") < names.index("Look at all machines together")
