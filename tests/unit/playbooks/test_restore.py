@@ -69,6 +69,16 @@ def test_an_agent_that_could_not_be_made_ready_keeps_no_server_from_it(desk: Pat
     assert "it is overwritten" in said
 
 
+@pytest.mark.parametrize(("lost", "word"), [("pi1", ""), ("pi4", "home"), ("pi5", "")])
+def test_a_restore_is_not_over_before_every_machine_has_taken_part(desk: Path, lost: str, word: str) -> None:
+    """pi4 fails, and pi5 does not answer."""
+    status, said = plays(desk, step("end"), machines=f"pi1:pi2:{lost}", lost=[lost], backup_overwrite=word)
+    assert status != 0
+    assert f"The restore is not over: {lost} did not take part to the end" in said
+    assert ("without -e overwrite" in said) == bool(word)
+    assert "End the restore" not in said
+
+
 def test_the_servers_are_counted_before_anything_else_is_done_after_provisioning() -> None:
     plays = yaml.safe_load(PLAYBOOK.read_text())
     provision = next(at for at, play in enumerate(plays) if play["name"] == "Make the operating systems ready")
