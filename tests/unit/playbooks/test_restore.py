@@ -79,6 +79,15 @@ def test_a_restore_is_not_over_before_every_machine_has_taken_part(desk: Path, l
     assert "End the restore" not in said
 
 
+def test_no_node_is_marked_before_the_cluster_has_begun(desk: Path) -> None:
+    """The play is the controller's own, which does not fail with the machines."""
+    manifest = {"cluster_name": "home", "name": "20261127T030000Z", "nodes": []}
+    status, said = plays(desk, step("settle"), machines="localhost", __backup_examined=manifest)
+    assert status != 0
+    assert "Cluster home has not begun with the data of 20261127T030000Z" in said
+    assert "Mark the nodes" not in said
+
+
 def test_the_servers_are_counted_before_anything_else_is_done_after_provisioning() -> None:
     plays = yaml.safe_load(PLAYBOOK.read_text())
     provision = next(at for at, play in enumerate(plays) if play["name"] == "Make the operating systems ready")
