@@ -142,7 +142,7 @@ def test_the_backup_that_was_just_taken_is_kept_whatever_the_clock_says(
     assert [path.name for path in tmp_path.iterdir()] == [taken]
 
 
-def test_a_snapshot_is_neither_compressed_nor_brought_to_s3(
+def test_a_snapshot_is_taken_whatever_the_configuration_of_the_server_says_of_snapshots(
     backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[list[str]] = []
@@ -156,8 +156,10 @@ def test_a_snapshot_is_neither_compressed_nor_brought_to_s3(
     with backup.copy_of_datastore(settings, "etcd", tmp_path) as copy:
         assert copy.name == "hearth-pi1-1"
     save, delete = told
-    assert {"--etcd-snapshot-compress=false", "--etcd-s3=false"} <= set(save)
-    assert "--etcd-s3=false" in delete
+    where = [f"--data-dir={tmp_path}", f"--etcd-snapshot-dir={tmp_path}/server/db/snapshots", "--etcd-s3=false"]
+    how = ["--name=hearth", "--etcd-snapshot-compress=false"]
+    assert save == ["k3s", "etcd-snapshot", "save", *how, *where]
+    assert delete == ["k3s", "etcd-snapshot", "delete", *where, "hearth-pi1-1"]
 
 
 @pytest.mark.parametrize("passphrase", ["", PASSPHRASE])
