@@ -100,15 +100,20 @@ def _skew(records: Iterable[Record]) -> list[str]:
     ]
 
 
-def other_role(record: Record) -> str:
-    """Say what to do about a machine that has the other part in the cluster."""
+def other_role(record: Record, *, may_leave: bool = True) -> str:
+    """Say what to do about a machine that has the other part in the cluster; it can leave one that lives."""
     others = [role for role in record["probe"]["k3s"]["installed_roles"] if role != record["role"]]
     if not others:
         return ""
+    way = (
+        f"take it out and in again: hearth.cluster.remove_node -e node={record['name']}, then "
+        f"hearth.cluster.add_node -e node={record['name']}"
+        if may_leave
+        else f"give it a fresh card, or restore with it as {listed(others)}"
+    )
     return (
         f"k3s is installed here as {listed(others)}, and the inventory wants {record['role']}: a node does not "
-        f"change its part; take it out and in again: hearth.cluster.remove_node -e node={record['name']}, then "
-        f"hearth.cluster.add_node -e node={record['name']}"
+        f"change its part; {way}"
     )
 
 

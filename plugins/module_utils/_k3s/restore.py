@@ -65,7 +65,8 @@ def backup_problems(
 def unfit(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say what of the parameters and of the machines' parts must be mended first; both stay as they are until then."""
     own = [problem for record in records for problem in record["problems"]]
-    parts = [f"{record['name']}: {problem}" for record in records if (problem := other_role(record))]
+    lives = any(record["probe"]["k3s"]["api"]["ready"] for record in records)
+    parts = [f"{record['name']}: {problem}" for record in records if (problem := other_role(record, may_leave=lives))]
     return [*dict.fromkeys(own), *parts]
 
 
