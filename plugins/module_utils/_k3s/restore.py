@@ -13,6 +13,7 @@ finds is told by notes: each says of which backup it is, and of which cluster.
   each dump is noted as soon as it has been given back, and has had its turn.
 * In the end the notes go, that of the first server before all others. Notes that were left behind mean nothing without
   it. What lives then is a cluster like any other, for another restore of the same backup too.
+* Until then nothing else that looks after k3s begins: a restore is finished or given up, see ``preflight.py``.
 """
 
 from __future__ import annotations
