@@ -14,7 +14,7 @@ from ..module_utils._k3s.config import config_problems
 from ..module_utils._k3s.formation import Formation, formation
 from ..module_utils._k3s.machines import Machine, host_of, server_url
 from ..module_utils._k3s.node_plan import NodePlan, Wishes, plan_node, service_need
-from ..module_utils._k3s.preflight import fleet_problems, machine_problems, same_machine
+from ..module_utils._k3s.preflight import fleet_problems, machine_problems, restore_problems, same_machine
 from ..module_utils._k3s.renewal import plan_renewal
 from ..module_utils._k3s.rotation import begun, plan_rotation
 from ..module_utils._k3s.skew import version_problems
@@ -43,6 +43,7 @@ def k3s_problems(
     token: bool = False,
     token_may_change: bool = False,
     overwritten: bool = False,
+    restoring: bool = False,
 ) -> list[str]:
     """Everything that must be mended before anything is changed."""
     twins = same_machine([(record["name"], record["probe"]["host"]["boot_id"]) for record in records])
@@ -55,7 +56,9 @@ def k3s_problems(
         for record in records
         for problem in machine_problems(record, token, token_may_change=token_may_change or overwritten)
     ]
-    return [*dict.fromkeys(own), *machines, *fleet_problems(records), *([] if overwritten else formed.problems)]
+    unfinished = [] if restoring else restore_problems(records)
+    formation_problems = [] if overwritten else formed.problems
+    return [*dict.fromkeys(own), *unfinished, *machines, *fleet_problems(records), *formation_problems]
 
 
 def k3s_plan(records: Records, name: str, servers: Sequence[str], **wishes: Any) -> dict[str, Any]:

@@ -176,6 +176,9 @@ k3s:
       type: dict
     token_matches: {description: Whether O(token) is the machine's; null with nothing to compare., type: bool}
     token_changes: {description: Whether a change of the cluster's token has been begun and not ended., type: bool}
+    restore:
+      description: "The C(backup) of a restore that is not over, and whether its data are C(in_place); else empty."
+      type: dict
     images: {description: Names of the image archives that k3s imports., type: list, elements: str}
     api: {description: "On a server, whether its API server is C(ready), and the C(nodes) of the cluster.", type: dict}
     kubeconfig_digest: {description: Changes when the credentials of the server's kubeconfig do., type: str}

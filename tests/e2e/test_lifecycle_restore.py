@@ -25,6 +25,7 @@ pytestmark = pytest.mark.lab
 
 PASSPHRASE = "only for this test: a long one"
 TOKEN = "/etc/rancher/k3s/token"
+NOTE = "/var/lib/hearth/restore.json"
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,16 @@ def test_a_cluster_that_lives_is_not_overwritten_without_its_name(backup: Backup
     foretold = restore(backup.path, backup, "-e", "overwrite=lab", "--check")
     assert foretold.status == 0, foretold.output[-4000:]
     assert "Stop k3s on pi1, pi2, pi3" in foretold.output
+
+
+@pytest.mark.usefixtures("untouched", "backup")
+def test_a_restore_that_is_not_over_is_finished_or_given_up_first(cluster: Cluster) -> None:
+    note = json.dumps({"backup": "20261127T030000Z", "in_place": True})
+    server = cluster.lab.machine("pi1")
+    server.ssh(f"echo '{note}' | sudo tee {NOTE}")
+    run = playbook.run("hearth.cluster.cluster")
+    server.ssh(f"sudo rm {NOTE}")
+    refused(run, "the restore of 20261127T030000Z is not over on pi1", f"remove {NOTE} there")
 
 
 def wipe(lab: Lab, *names: str) -> None:

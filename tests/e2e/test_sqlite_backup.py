@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,3 +243,22 @@ def test_what_lies_in_its_place_is_replaced_only_on_the_explicit_word(
     assert agent.ssh(f"sudo cat {TOKEN}").stdout == cluster.server().ssh(f"sudo cat {TOKEN}").stdout
     assert agent.ssh(f"sudo sh -c 'cat {directory}.before-restore-*/more'").stdout.strip() == "more"
     assert in_notes(cluster, "ls /notes").split() == ["deep", "link"]
+
+
+def test_an_agent_that_runs_follows_the_server_to_another_address(
+    cluster: Cluster, taken: Taken, tmp_path: Path
+) -> None:
+    """Without a volume to put back, nothing but the restore itself has a reason to stop it."""
+    bare = Path(shutil.copytree(taken.path, tmp_path / "bare"))
+    manifest = json.loads((bare / "manifest.json").read_text())
+    for volume in manifest["volumes"]:
+        volume.pop("archive", None)
+    (bare / "manifest.json").write_text(json.dumps(manifest))
+    cluster.lab.power_cut("pi3")
+    cluster.lab.wipe("pi1")
+    words = (*HOSTS, "-e", f"from={bare}", "-e", f"@{taken.variables}")
+    run = playbook.run("hearth.cluster.restore", *words, HEARTH_LAB=INSTANCE)
+    assert run.status == 0, run.output[-8000:]
+    is_as_it_was(cluster, taken)
+    configured = cluster.lab.machine("pi2").ssh("sudo cat /etc/rancher/k3s/config.yaml").stdout
+    assert f"https://{cluster.lab.machine('pi1').address}:6443" in configured

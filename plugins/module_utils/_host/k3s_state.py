@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ CONFIG_DIR = "/etc/rancher/k3s"
 TOKEN_FILE = f"{CONFIG_DIR}/token"
 NEXT_TOKEN_FILE = f"{CONFIG_DIR}/token.next"  # there while the cluster's token is being changed
 KUBECONFIG = f"{CONFIG_DIR}/k3s.yaml"
+RESTORE_NOTE = "/var/lib/hearth/restore.json"  # there while a restore is not over; role backup writes it
 LOAD_BALANCER_PORT = 6444  # where an agent's own load balancer brings one to the API servers
 # The program calls itself by the name under which it was started: /proc/77/exe is exe.
 _VERSION = re.compile(r"^\S+ version (?P<version>v\S+)", re.MULTILINE)
@@ -57,6 +59,7 @@ class Installation:
             "token_file": self._token_file(token),
             "token_matches": self._token_matches(token),
             "token_changes": self.tree.has(NEXT_TOKEN_FILE),
+            "restore": self._restore(),
             "images": self.tree.names(f"{self.data_dir}/agent/images"),
             "api": self._api(role, service),
             "kubeconfig_digest": self._kubeconfig_digest(),
@@ -132,6 +135,11 @@ class Installation:
 
     def _token_matches(self, token: str) -> bool | None:
         return _agree(token, self.tree.text(f"{self.data_dir}/server/token") or self.tree.text(TOKEN_FILE))
+
+    def _restore(self) -> dict[str, Any]:
+        text = self.tree.text(RESTORE_NOTE)
+        note = json.loads(text) if text else {}
+        return {"backup": note["backup"], "in_place": note.get("in_place", False)} if note else {}
 
     def _kubeconfig_digest(self) -> str:
         text = self.tree.text(KUBECONFIG)

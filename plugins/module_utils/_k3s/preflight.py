@@ -57,6 +57,29 @@ def memory_cgroup_problem(host: Mapping[str, Any]) -> str:
     )
 
 
+def restore_problems(records: Sequence[Record]) -> list[str]:
+    """Say what a restore that is not over wants; one that was given up would give back old dumps some day.
+
+    Before the data are in place, the servers have nothing but half of it, and a new cluster must not be begun on them.
+    A note of that time means nothing beside a cluster that lives.
+    """
+    notes = {record["name"]: note for record in records if (note := record["probe"]["k3s"]["restore"])}
+    in_place = [name for name, note in notes.items() if note["in_place"]]
+    finish = "finish it with hearth.cluster.restore -e from=DIRECTORY"
+    if in_place:
+        return [
+            f"the restore of {notes[in_place[0]]['backup']} is not over on {listed(in_place)}: {finish}; to give up "
+            "what it has not put back yet, remove /var/lib/hearth/restore.json there"
+        ]
+    if not notes or any(record["probe"]["k3s"]["api"]["ready"] for record in records):
+        return []
+    return [
+        f"a restore of {next(iter(notes.values()))['backup']} stands half-done on {listed(notes)}: {finish}; to give "
+        "it up, remove /var/lib/hearth/restore.json there and put back what they had, which lies in "
+        "server-before-restore-* in k3s' data directory"
+    ]
+
+
 def same_machine(boots: Sequence[tuple[str, str]]) -> list[str]:
     """Say which names lead to one machine; whatever else they have in common follows from that."""
     owners: dict[str, list[str]] = defaultdict(list)
@@ -100,15 +123,20 @@ def _skew(records: Iterable[Record]) -> list[str]:
     ]
 
 
-def other_role(record: Record) -> str:
-    """Say what to do about a machine that has the other part in the cluster."""
+def other_role(record: Record, *, may_leave: bool = True) -> str:
+    """Say what to do about a machine that has the other part in the cluster; it can leave one that lives."""
     others = [role for role in record["probe"]["k3s"]["installed_roles"] if role != record["role"]]
     if not others:
         return ""
+    way = (
+        f"take it out and in again: hearth.cluster.remove_node -e node={record['name']}, then "
+        f"hearth.cluster.add_node -e node={record['name']}"
+        if may_leave
+        else f"give it a fresh card, or restore with it as {listed(others)}"
+    )
     return (
         f"k3s is installed here as {listed(others)}, and the inventory wants {record['role']}: a node does not "
-        f"change its part; take it out and in again: hearth.cluster.remove_node -e node={record['name']}, then "
-        f"hearth.cluster.add_node -e node={record['name']}"
+        f"change its part; {way}"
     )
 
 

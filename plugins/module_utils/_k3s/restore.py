@@ -13,6 +13,7 @@ finds is told by notes: each says of which backup it is, and of which cluster.
   each dump is noted as soon as it has been given back, and has had its turn.
 * In the end the notes go, that of the first server before all others. Notes that were left behind mean nothing without
   it. What lives then is a cluster like any other, for another restore of the same backup too.
+* Until then nothing else that looks after k3s begins: a restore is finished or given up, see ``preflight.py``.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def backup_problems(
 def unfit(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say what of the parameters and of the machines' parts must be mended first; both stay as they are until then."""
     own = [problem for record in records for problem in record["problems"]]
-    parts = [f"{record['name']}: {problem}" for record in records if (problem := other_role(record))]
+    lives = any(record["probe"]["k3s"]["api"]["ready"] for record in records)
+    parts = [f"{record['name']}: {problem}" for record in records if (problem := other_role(record, may_leave=lives))]
     return [*dict.fromkeys(own), *parts]
 
 
@@ -149,7 +151,7 @@ def _described(holders: Sequence[Machine]) -> str:
 def stale_nodes(first: Machine, machines: Sequence[Machine]) -> list[str]:
     """Name the nodes that the restored cluster remembers and that have to join anew, or are no more.
 
-    Every server but the first begins without data. An agent of the inventory may run on all the while.
+    Every server but the first begins without data. An agent of the inventory comes back as the node that it was.
     """
     settled = {first.node_name} | {
         machine.node_name for machine in machines if machine.role == "agent" or machine.holds_data or machine.live

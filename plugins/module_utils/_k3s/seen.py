@@ -95,6 +95,7 @@ def _k3s(node: Mapping[str, Any], nodes: Sequence[dict[str, Any]], cluster: str)
         "node_password": True,
         "token_file": {"present": True, "cluster": cluster},
         "token_changes": False,
+        "restore": {},
         "api": {"ready": True, "nodes": [summary(one) for one in nodes]},
     }
 

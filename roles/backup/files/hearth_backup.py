@@ -154,7 +154,8 @@ def copy_of_datastore(settings: Settings, kind: str, stage: Path) -> Iterator[Pa
         copy.unlink()
         return
     snapshots = settings.data_dir / "server/db/snapshots"
-    where = [f"--data-dir={settings.data_dir}", f"--dir={snapshots}", "--etcd-s3=false"]
+    # As the configuration of a server writes them: k3s takes what is there along, and refuses two names of one option.
+    where = [f"--data-dir={settings.data_dir}", f"--etcd-snapshot-dir={snapshots}", "--etcd-s3=false"]
     # k3s knows a compressed snapshot by its name alone, which this one loses when it is packed.
     how = [f"--name={SNAPSHOT}", "--etcd-snapshot-compress=false"]
     said = run(["k3s", "etcd-snapshot", "save", *how, *where], both=True)
@@ -162,7 +163,7 @@ def copy_of_datastore(settings: Settings, kind: str, stage: Path) -> Iterator[Pa
     if found is None:
         raise BackupError(f"k3s said no name of the snapshot it took: {last_line(said)}")
     yield snapshots / found[1]
-    run(["k3s", "etcd-snapshot", "delete", found[1], *where], both=True)
+    run(["k3s", "etcd-snapshot", "delete", *where, found[1]], both=True)  # options end with the first name
 
 
 def copy_sqlite(source: Path, target: Path) -> None:

@@ -45,6 +45,8 @@ from hearth_backup import (
 )
 
 RECORD = Path("/var/lib/hearth/restore.json")
+ASIDE = "server-before-restore-"
+OF_ONE_THAT_IS_OVER = ".old"
 
 
 def unpack(backup: Path, stage: Path, passphrase: str) -> dict[str, Any]:
@@ -93,16 +95,24 @@ def note_down(note: Mapping[str, Any]) -> None:
 def clear(data_dir: Path, name: str, cluster: str) -> None:
     """Put what this server had aside, unless it is the half-done work of an earlier run, which goes.
 
-    Its note says that it is: one that is not true has been taken away before, see ``_k3s/restore.py``.
+    Its note says that it is: one that is not true has been taken away before, see ``_k3s/restore.py``. What runs since
+    the last restore that is over have put aside stays: one of them may have found what nobody meant to lose.
     """
     server = data_dir / "server"
     if noted().get("in_place") is False:
         shutil.rmtree(server, ignore_errors=True)
     elif server.exists():
-        server.rename(data_dir / f"server-before-restore-{int(time.time())}")
+        server.rename(data_dir / f"{ASIDE}{int(time.time())}")
+        for old in data_dir.glob(f"{ASIDE}*{OF_ONE_THAT_IS_OVER}"):
+            shutil.rmtree(old)
     note_down({"backup": name, "cluster": cluster, "in_place": False, "given_back": []})
-    for old in sorted(data_dir.glob("server-before-restore-*"))[:-1]:
-        shutil.rmtree(old)
+
+
+def close(data_dir: Path) -> None:
+    """Let the next restore drop what this one and the interrupted ones before it have put aside."""
+    for copy in data_dir.glob(f"{ASIDE}*"):
+        if copy.suffix != OF_ONE_THAT_IS_OVER:
+            copy.rename(copy.with_name(f"{copy.name}{OF_ONE_THAT_IS_OVER}"))
 
 
 def place(data_dir: Path, stage: Path, manifest: Mapping[str, Any], node_name: str) -> None:
@@ -195,6 +205,9 @@ def arguments() -> argparse.ArgumentParser:
     verb.add_argument("name")
     verb.add_argument("cluster")
     verb.set_defaults(act=lambda given: clear(given.data_dir, given.name, given.cluster))
+    verb = verbs.add_parser("close", help="let the next restore drop what was put aside")
+    verb.add_argument("data_dir", type=Path)
+    verb.set_defaults(act=lambda given: close(given.data_dir))
     verb = verbs.add_parser("place", help="put token and datastore where k3s looks for them")
     verb.add_argument("data_dir", type=Path)
     verb.add_argument("stage", type=Path)

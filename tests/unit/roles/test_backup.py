@@ -142,7 +142,7 @@ def test_the_backup_that_was_just_taken_is_kept_whatever_the_clock_says(
     assert [path.name for path in tmp_path.iterdir()] == [taken]
 
 
-def test_a_snapshot_is_neither_compressed_nor_brought_to_s3(
+def test_a_snapshot_is_taken_whatever_the_configuration_of_the_server_says_of_snapshots(
     backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[list[str]] = []
@@ -156,8 +156,10 @@ def test_a_snapshot_is_neither_compressed_nor_brought_to_s3(
     with backup.copy_of_datastore(settings, "etcd", tmp_path) as copy:
         assert copy.name == "hearth-pi1-1"
     save, delete = told
-    assert {"--etcd-snapshot-compress=false", "--etcd-s3=false"} <= set(save)
-    assert "--etcd-s3=false" in delete
+    where = [f"--data-dir={tmp_path}", f"--etcd-snapshot-dir={tmp_path}/server/db/snapshots", "--etcd-s3=false"]
+    how = ["--name=hearth", "--etcd-snapshot-compress=false"]
+    assert save == ["k3s", "etcd-snapshot", "save", *how, *where]
+    assert delete == ["k3s", "etcd-snapshot", "delete", *where, "hearth-pi1-1"]
 
 
 @pytest.mark.parametrize("passphrase", ["", PASSPHRASE])
@@ -286,6 +288,44 @@ def test_what_may_have_lived_is_kept_aside(restore: ModuleType, tmp_path: Path, 
     (aside,) = tmp_path.glob("server-before-restore-*")
     assert (aside / "mine").is_dir()
     assert restore.noted() == {"backup": NAME, "cluster": CLUSTER, "in_place": False, "given_back": []}
+
+
+def aside(data_dir: Path) -> list[str]:
+    """What lies in the copies that have been kept, in the order in which they were made."""
+    copies = sorted(data_dir.glob("server-before-restore-*"))
+    return [path.name for copy in copies for path in copy.iterdir()]
+
+
+def test_what_interrupted_runs_have_put_aside_is_kept_until_the_restore_after_the_one_that_ended(
+    restore: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = iter(range(1764000000, 1764000100))
+    monkeypatch.setattr(restore.time, "time", lambda: next(moments))
+
+    def overwrite(what: str) -> None:
+        """With the word, which takes the note of a run before away."""
+        restore.RECORD.unlink(missing_ok=True)
+        (tmp_path / "server" / what).mkdir(parents=True)
+        restore.clear(tmp_path, NAME, CLUSTER)
+
+    overwrite("original")
+    overwrite("restored")
+    assert aside(tmp_path) == ["original", "restored"]
+    restore.close(tmp_path)
+    restore.close(tmp_path)  # its end may be cut short too
+    assert aside(tmp_path) == ["original", "restored"]
+    overwrite("later")
+    assert aside(tmp_path) == ["later"]
+
+
+def test_a_restore_that_finds_nothing_keeps_what_an_earlier_one_has_put_aside(
+    restore: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "server" / "mine").mkdir(parents=True)
+    restore.clear(tmp_path, NAME, CLUSTER)
+    restore.close(tmp_path)
+    restore.clear(tmp_path, NAME, CLUSTER)
+    assert aside(tmp_path) == ["mine"]
 
 
 def test_a_dump_is_given_back_once_and_again_only_where_that_failed(

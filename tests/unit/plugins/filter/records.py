@@ -27,6 +27,7 @@ def server(name: str, **k3s: Any) -> dict[str, Any]:
         "token_file": {"present": True, "cluster": name},
         "token_matches": None,
         "token_changes": False,
+        "restore": {},
         "api": {"ready": True, "nodes": []},
     }
     probe = {"host": host, "k3s": {**usual, **k3s}}

@@ -19,3 +19,9 @@ def test_what_keeps_k3s_from_a_machine_matters_also_where_all_is_overwritten() -
     agent = server("pi1", installed_roles=["agent"])
     problems = filters.k3s_problems([agent, late], ["pi1", "pi2"], overwritten=True)
     assert all(word in problem for word, problem in zip(("wants server", "seconds ahead"), problems, strict=True))
+
+
+def test_a_restore_that_was_cut_short_matters_to_all_but_a_restore() -> None:
+    half_done = server("pi1", restore={"backup": "20261127T030000Z", "in_place": True})
+    assert "is not over on pi1" in filters.k3s_problems([half_done], ["pi1"])[0]
+    assert filters.k3s_problems([half_done], ["pi1"], restoring=True) == []

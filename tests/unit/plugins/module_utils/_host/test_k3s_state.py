@@ -44,6 +44,7 @@ def test_a_server_with_etcd_is_described(tmp_path: Path) -> None:
     assert abs(written - time.time()) < 60
     assert k3s["token_file"] == {"present": True, "cluster": "", "matches": True}
     assert k3s["token_changes"] is False
+    assert k3s["restore"] == {}
     assert k3s["token_matches"] is True
     assert k3s["node_password"] is True
     assert k3s["images"] == ["hearth-nginx-1.tar"]
@@ -81,6 +82,12 @@ def test_a_change_of_the_token_leaves_the_two_places_different(tmp_path: Path) -
     assert (k3s["token_matches"], k3s["token_file"]["matches"], k3s["token_changes"]) == (True, False, True)
     tokens = installation(tmp_path, changing).tokens()
     assert [token.password for token in tokens] == ["hidden-password", "hidden-new"]
+
+
+def test_a_restore_that_is_not_over_is_noticed(tmp_path: Path) -> None:
+    note = {"backup": "20261127T030000Z", "cluster": CA, "in_place": True, "given_back": ["db"]}
+    k3s = installation(tmp_path, {**SERVER, "/var/lib/hearth/restore.json": json.dumps(note)}).describe()
+    assert k3s["restore"] == {"backup": "20261127T030000Z", "in_place": True}
 
 
 def test_without_a_token_there_is_nothing_to_compare(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._k3s.preflight import (
     fleet_problems,
     machine_problems,
+    restore_problems,
     same_machine,
 )
 
@@ -88,3 +89,29 @@ def test_no_token_given_is_no_other_token() -> None:
 @pytest.mark.parametrize("difference", [{"token_matches": False}, {"token_changes": True}])
 def test_whoever_changes_the_token_may_find_another_one(difference: dict[str, Any]) -> None:
     assert machine_problems(record("pi1", k3s=difference), token_given=True, token_may_change=True) == []
+
+
+def noted(name: str, *, in_place: bool | None, live: bool = False) -> Any:
+    note = {} if in_place is None else {"backup": "20261127T030000Z", "in_place": in_place}
+    return record(name, k3s={"restore": note, "api": {"ready": live}})
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_restore_whose_data_are_in_place_is_finished_or_given_up(live: bool) -> None:
+    records = [noted("pi1", in_place=True, live=live), noted("pi2", in_place=False), noted("pi3", in_place=None)]
+    (problem,) = restore_problems(records)
+    assert problem.startswith(
+        "the restore of 20261127T030000Z is not over on pi1: finish it with hearth.cluster.restore"
+    )
+    assert "remove /var/lib/hearth/restore.json there" in problem
+
+
+def test_no_cluster_is_begun_on_servers_that_a_restore_has_cleared() -> None:
+    (problem,) = restore_problems([noted("pi1", in_place=None), noted("pi2", in_place=False)])
+    assert problem.startswith("a restore of 20261127T030000Z stands half-done on pi2: finish it")
+    assert "server-before-restore-*" in problem
+
+
+def test_what_a_restore_that_ended_has_left_beside_a_cluster_means_nothing() -> None:
+    assert restore_problems([noted("pi1", in_place=None, live=True), noted("pi2", in_place=False)]) == []
+    assert restore_problems([noted("pi1", in_place=None)]) == []

@@ -153,12 +153,22 @@ def test_what_an_older_cluster_has_left_beside_the_data_does_not_count() -> None
     assert is_half_done(machine("pi1", cluster="b" * 64), BEGUN)
 
 
+def agents_to_be_servers(*, api: bool) -> list[dict[str, Any]]:
+    probe = {"k3s": {"installed_roles": ["agent"], "api": {"ready": api}}}
+    return [{"name": name, "role": "server", "problems": ["k3s_verion: a typo"], "probe": probe} for name in SERVERS]
+
+
 def test_parameters_and_parts_are_told_before_anything_is_changed() -> None:
-    probe = {"k3s": {"installed_roles": ["agent"]}}
-    records = [{"name": name, "role": "server", "problems": ["k3s_verion: a typo"], "probe": probe} for name in SERVERS]
-    typo, *parts = unfit(records)
+    typo, *parts = unfit(agents_to_be_servers(api=False))
     assert typo == "k3s_verion: a typo"
     assert [part.split(":")[0] for part in parts] == list(SERVERS)
+
+
+def test_a_node_leaves_only_a_cluster_that_lives() -> None:
+    dead = unfit(agents_to_be_servers(api=False))[-1]
+    assert "remove_node" not in dead
+    assert dead.endswith("give it a fresh card, or restore with it as agent")
+    assert "remove_node -e node=pi3" in unfit(agents_to_be_servers(api=True))[-1]
 
 
 def test_every_server_has_to_answer() -> None:

@@ -52,6 +52,7 @@ def blank(name: str) -> dict[str, Any]:
         "token_file": {"present": False, "cluster": ""},
         "token_matches": None,
         "token_changes": False,
+        "restore": {},
         "api": {"ready": False, "nodes": []},
     }
     seen = record(host(name), node(name, "control-plane"))

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A restore in which machines drop out: whole plays of Ansible, whose machines are this computer or nowhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[3]
+PLAYBOOK = REPOSITORY / "playbooks" / "restore.yml"
+SERVERS = ["pi1", "pi2", "pi3"]
+DROPS_OUT: dict[str, Any] = {
+    "name": "Provision",
+    "ansible.builtin.fail": {"msg": "apt failed"},
+    "when": "inventory_hostname in lost",
+}
+
+
+def step(name: str, **when: str) -> dict[str, Any]:
+    return {"name": name, "ansible.builtin.include_role": {"name": "hearth.cluster.backup", "tasks_from": name}, **when}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    hosts = {name: {"ansible_connection": "local"} for name in (*SERVERS, "pi4")}
+    hosts["pi5"] = {"ansible_host": "pi5.invalid"}
+    (tmp_path / "hosts.json").write_text(json.dumps({"k3s_cluster": {"hosts": hosts}}))
+    return tmp_path
+
+
+def plays(desk: Path, *tasks: dict[str, Any], machines: str = "pi1:pi2:pi3", **variables: Any) -> tuple[int, str]:
+    """Let machines drop out in one play, and do these tasks in the next; what that says, and how it ends."""
+    usual = {"hosts": machines, "gather_facts": False}
+    given = {"k3s_servers": SERVERS, "ansible_python_interpreter": sys.executable, "lost": [], **variables}
+    book = [{**usual, "tasks": [DROPS_OUT]}, {**usual, "any_errors_fatal": True, "tasks": list(tasks)}]
+    (desk / "play.json").write_text(json.dumps(book))
+    done = subprocess.run(
+        [str(Path(sys.prefix) / "bin/ansible-playbook"), "-i", "hosts.json", "play.json", "-e", json.dumps(given)],
+        cwd=desk,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+OVERWRITE = {"name": "Overwrite", "ansible.builtin.debug": {"msg": "it is overwritten"}}
+
+
+@pytest.mark.parametrize("lost", ["pi1", "pi2"])
+def test_nothing_is_overwritten_where_a_server_could_not_be_made_ready(desk: Path, lost: str) -> None:
+    status, said = plays(desk, step("demand_servers"), OVERWRITE, lost=[lost])
+    assert status != 0
+    assert f"{lost} could not be made ready, and would come back as a second cluster" in said
+    assert "it is overwritten" not in said
+
+
+def test_an_agent_that_could_not_be_made_ready_keeps_no_server_from_it(desk: Path) -> None:
+    _, said = plays(desk, step("demand_servers"), OVERWRITE, machines="pi1:pi2:pi3:pi4", lost=["pi4"])
+    assert "it is overwritten" in said
+
+
+@pytest.mark.parametrize(("lost", "word"), [("pi1", ""), ("pi4", "home"), ("pi5", "")])
+def test_a_restore_is_not_over_before_every_machine_has_taken_part(desk: Path, lost: str, word: str) -> None:
+    """pi4 fails, and pi5 does not answer."""
+    status, said = plays(desk, step("end"), machines=f"pi1:pi2:{lost}", lost=[lost], backup_overwrite=word)
+    assert status != 0
+    assert f"The restore is not over: {lost} did not take part to the end" in said
+    assert ("without -e overwrite" in said) == bool(word)
+    assert "End the restore" not in said
+
+
+def test_no_node_is_marked_before_the_cluster_has_begun(desk: Path) -> None:
+    """The play is the controller's own, which does not fail with the machines."""
+    manifest = {"cluster_name": "home", "name": "20261127T030000Z", "nodes": []}
+    status, said = plays(desk, step("settle"), machines="localhost", __backup_examined=manifest)
+    assert status != 0
+    assert "Cluster home has not begun with the data of 20261127T030000Z" in said
+    assert "Mark the nodes" not in said
+
+
+def test_the_servers_are_counted_before_anything_else_is_done_after_provisioning() -> None:
+    plays = yaml.safe_load(PLAYBOOK.read_text())
+    provision = next(at for at, play in enumerate(plays) if play["name"] == "Make the operating systems ready")
+    first = plays[provision + 1]["tasks"][0]
+    assert first["ansible.builtin.include_role"]["tasks_from"] == "demand_servers"
+
+
+def test_agents_stand_still_before_they_are_given_a_token_and_looked_at() -> None:
+    """One that runs is taken for one that has read what lies there, and knows the servers."""
+    stops, *later = yaml.safe_load((REPOSITORY / "roles/backup/tasks/begin.yml").read_text())
+    assert stops["ansible.builtin.systemd_service"] == {"name": "k3s-agent", "state": "stopped"}
+    names = [task["name"] for task in later]
+    assert names.index("Give each machine the token of the cluster") < names.index("Look at all machines together")
