@@ -65,7 +65,7 @@ def test_nothing_is_overwritten_where_a_server_could_not_be_made_ready(desk: Pat
 
 
 def test_an_agent_that_could_not_be_made_ready_keeps_no_server_from_it(desk: Path) -> None:
-    _, said = plays(desk, step("demand_servers"), OVERWRITE, machines="pi1:pi2:pi3:pi4", lost=["pi4"])
+    said = plays(desk, step("demand_servers"), OVERWRITE, machines="pi1:pi2:pi3:pi4", lost=["pi4"])[1]
     assert "it is overwritten" in said
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from ansible_collections.hearth.cluster.plugins.module_utils._cluster.spread imp
 
 from tests.support.nodes import node, pod
 
-NODES = [node("pi1"), node("pi2"), node("pi3")]
+NODES = (node("pi1"), node("pi2"), node("pi3"))
 HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 
 
@@ -29,7 +30,7 @@ def webs(where: str, **spec: Any) -> list[dict[str, Any]]:
     return [pod(f"web-{number}", on, labels={"app": "web"}, **spec) for number, on in enumerate(where.split())]
 
 
-def why(where: str, nodes: list[dict[str, Any]] = NODES, **more: Any) -> str:
+def why(where: str, nodes: Sequence[dict[str, Any]] = NODES, **more: Any) -> str:
     pods = webs(where, **evenly(**more))
     return why_nowhere(pods[0], nodes, [], pods)
 
