@@ -245,6 +245,7 @@ def test_what_lies_in_its_place_is_replaced_only_on_the_explicit_word(
     assert in_notes(cluster, "ls /notes").split() == ["deep", "link"]
 
 
+@pytest.mark.soak
 def test_an_agent_that_runs_follows_the_server_to_another_address(
     cluster: Cluster, taken: Taken, tmp_path: Path
 ) -> None:
