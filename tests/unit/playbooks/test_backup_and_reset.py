@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.playbooks import ansible_playbook
 
 ROLE_VARS = Path(__file__).parents[3] / "roles" / "backup" / "vars" / "main.yml"
 MANIFEST = {
@@ -37,22 +36,11 @@ def desk(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ansible(desk: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.prefix) / "bin/ansible-playbook"), *arguments],
-        cwd=desk,
-        env={**os.environ, "PWD": str(desk), "ANSIBLE_NOCOLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def play(desk: Path, name: str, **variables: Any) -> str:
-    done = ansible(desk, "-i", "hosts.json", f"hearth.cluster.{name}", "--extra-vars", json.dumps(variables))
-    assert done.returncode != 0, done.stdout
-    return " ".join((done.stdout + done.stderr).split())
+    words = ("-i", "hosts.json", f"hearth.cluster.{name}", "--extra-vars", json.dumps(variables))
+    status, said = ansible_playbook(desk, *words)
+    assert status != 0, said
+    return " ".join(said.split())
 
 
 @pytest.mark.parametrize(
@@ -103,8 +91,8 @@ def value(desk: Path, name: str, **variables: Any) -> Any:
     asked = {"hosts": "localhost", "gather_facts": False, "vars_files": [str(ROLE_VARS)]}
     told.parent.mkdir()
     (told.parent / "play.json").write_text(json.dumps([{**asked, "tasks": [tell]}]))
-    done = ansible(desk, str(told.parent / "play.json"), "--extra-vars", json.dumps(variables))
-    assert done.returncode == 0, done.stdout + done.stderr
+    status, said = ansible_playbook(desk, str(told.parent / "play.json"), "--extra-vars", json.dumps(variables))
+    assert status == 0, said
     return json.loads(told.read_text())
 
 

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.playbooks import ansible_playbook
 
 ROOT = Path(__file__).parents[3]
 HOSTS = {"Pi2": {}, "pi3.home": {}, "third": {"k3s_node_name": "pi4"}}
@@ -63,20 +63,9 @@ class Desk:
         (self.folder / name).write_text(json.dumps(content))
 
     def evacuate(self, *arguments: str, limit: str = "all,localhost") -> tuple[int, str]:
-        done = subprocess.run(
-            [
-                *(str(Path(sys.prefix) / "bin/ansible-playbook"), "-i", "hosts.json", "hearth.cluster.evacuate"),
-                *("--limit", limit),
-                *(part for each in arguments for part in ("-e", each)),
-            ],
-            cwd=self.folder,
-            env={**os.environ, "PWD": str(self.folder), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_COLLECTIONS_PATH": "."},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
+        words = ("-i", "hosts.json", "hearth.cluster.evacuate", "--limit", limit)
+        given = (part for each in arguments for part in ("-e", each))
+        return ansible_playbook(self.folder, *words, *given, ANSIBLE_COLLECTIONS_PATH=".")
 
     def asked(self, module: str, state: str | None = None) -> list[dict[str, Any]]:
         """The options of a module's calls in their order."""

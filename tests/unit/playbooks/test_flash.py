@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import json
 import lzma
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from ansible_collections.hearth.cluster.tests.unit.plugins.module_utils._pi.test_host_image import HASH, KEY, generated
 from ansible_collections.hearth.cluster.tests.unit.plugins.modules.test_boot_media import TRIXIE, content, image
+
+from tests.support.playbooks import ansible_playbook
 
 PASSWORD = "correct horse battery"
 FORMER = "192.168.1.11 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n"
@@ -41,19 +40,8 @@ def desk(tmp_path: Path) -> Path:
 
 def flash(desk: Path, **parameters: object) -> tuple[int, str]:
     given = {"card_known_hosts": str(desk / "known_hosts"), **parameters}
-    done = subprocess.run(
-        [
-            *(str(Path(sys.prefix) / "bin/ansible-playbook"), "-i", "hosts.json", "hearth.cluster.flash"),
-            *("-vv", "--diff", "--extra-vars", json.dumps(given)),
-        ],
-        cwd=desk,
-        env={**os.environ, "PWD": str(desk), "ANSIBLE_NOCOLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    words = ("-i", "hosts.json", "hearth.cluster.flash", "-vv", "--diff", "--extra-vars", json.dumps(given))
+    return ansible_playbook(desk, *words)
 
 
 def test_a_download_becomes_the_host_and_a_second_run_changes_nothing(desk: Path) -> None:

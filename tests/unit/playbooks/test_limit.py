@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.playbooks import ansible_playbook
 
 WITH_THE_CONTROLLER = (
     "add_node",
@@ -25,18 +24,9 @@ WITH_THE_CONTROLLER = (
 def play(directory: Path, name: str, *arguments: str) -> str:
     hosts = {"k3s_cluster": {"children": {"k3s_server": {"hosts": {"pi1.invalid": {}, "pi2.invalid": {}}}}}}
     (directory / "hosts.json").write_text(json.dumps(hosts))
-    program = str(Path(sys.prefix) / "bin/ansible-playbook")
-    done = subprocess.run(
-        [program, "-i", "hosts.json", f"hearth.cluster.{name}", *arguments],
-        cwd=directory,
-        env={**os.environ, "PWD": str(directory), "ANSIBLE_NOCOLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode != 0, done.stdout
-    return " ".join((done.stdout + done.stderr).split())
+    status, said = ansible_playbook(directory, "-i", "hosts.json", f"hearth.cluster.{name}", *arguments)
+    assert status != 0, said
+    return " ".join(said.split())
 
 
 @pytest.mark.parametrize("name", WITH_THE_CONTROLLER)

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.support.playbooks import ansible_playbook
 
 REPOSITORY = Path(__file__).parents[3]
 PLAYBOOK = REPOSITORY / "playbooks" / "restore.yml"
@@ -41,16 +41,8 @@ def plays(desk: Path, *tasks: dict[str, Any], machines: str = "pi1:pi2:pi3", **v
     given = {"k3s_servers": SERVERS, "ansible_python_interpreter": sys.executable, "lost": [], **variables}
     book = [{**usual, "tasks": [DROPS_OUT]}, {**usual, "any_errors_fatal": True, "tasks": list(tasks)}]
     (desk / "play.json").write_text(json.dumps(book))
-    done = subprocess.run(
-        [str(Path(sys.prefix) / "bin/ansible-playbook"), "-i", "hosts.json", "play.json", "-e", json.dumps(given)],
-        cwd=desk,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, " ".join((done.stdout + done.stderr).split())
+    status, said = ansible_playbook(desk, "-i", "hosts.json", "play.json", "-e", json.dumps(given))
+    return status, " ".join(said.split())
 
 
 OVERWRITE = {"name": "Overwrite", "ansible.builtin.debug": {"msg": "it is overwritten"}}

@@ -114,7 +114,7 @@ def test_nodes_meet_at_an_ipv6_address_too(pair: Pair) -> None:
     try:
         socket.create_server((pair.address, 0), family=socket.AF_INET6).close()
     except OSError:
-        pytest.skip("this machine has no IPv6")
+        pytest.skip("this machine has no IPv6")  # containers often have none, and nothing else here needs it
     (pair.source / "file").write_text("x")
     assert pair.copy()[2] is True
 

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``ansible-playbook`` as an operator runs it from a directory of his own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = str(Path(sys.prefix) / "bin/ansible-playbook")
+
+
+def ansible_playbook(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """The exit status, and all that was said."""
+    done = subprocess.run(
+        [PROGRAM, *arguments],
+        cwd=directory,
+        env={**os.environ, "PWD": str(directory), "ANSIBLE_NOCOLOR": "1", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
