@@ -34,5 +34,5 @@ class FilterModule:
             "did_you_mean": did_you_mean,
             "node_arrival": node_arrival,
             "node_departure": node_departure,
-            "other_node": lambda nodes, name, addresses: other_node(name, addresses, nodes),
+            "other_node": other_node,
         }

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._kube.change.live import Live
-from .._kube.fields import mapping, sequence, text
-from .node import etcd_member_of, is_ready, name_of, roles_of
+from .node import addresses_of, etcd_member_of, is_ready, name_of, roles_of
 
 _SERVER = "control-plane"
 
@@ -40,13 +39,12 @@ def _has_a_life(k3s: Mapping[str, Any]) -> bool:
 def _other_machine(node: Live | None, machine: Mapping[str, Any]) -> Iterator[str]:
     if node is None or not is_ready(node):
         return
-    addresses = [text(each, "address") for each in sequence(node, "status", "addresses")]
+    addresses = addresses_of(node)
     ours = machine["host"]["addresses"]
     if not set(addresses) & set(ours):
-        told = mapping(next(iter(sequence(node, "status", "addresses")), {}))
         yield (
-            f"a node named {name_of(node)} is alive in the cluster at {text(told, 'address')}, and this machine is at"
-            f" {', '.join(ours)}: two machines have one name; give one of them another name"
+            f"a node named {name_of(node)} is alive in the cluster at {next(iter(addresses), '')}, and this"
+            f" machine is at {', '.join(ours)}: two machines have one name; give one of them another name"
         )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from .._kube.change.live import Live
-from .._kube.fields import sequence, text
-from .node import etcd_member_of, is_ready, name_of, roles_of
+from .._kube.fields import text
+from .node import addresses_of, etcd_member_of, is_ready, name_of, roles_of
 from .placement import Volume
 
 _SERVER = "control-plane"
@@ -55,11 +55,10 @@ def plan_departure(name: str, nodes: Sequence[Live], volumes: Sequence[Live], wo
     )
 
 
-def other_node(name: str, addresses: Collection[str], nodes: Sequence[Live]) -> str:
+def other_node(nodes: Sequence[Live], name: str, addresses: Collection[str]) -> str:
     """The node that a machine with these addresses is, if it is Ready and another one than ``name``; else nothing."""
     for node in nodes:
-        of_node = {text(each, "address") for each in sequence(node, "status", "addresses")}
-        if name_of(node) != name and is_ready(node) and of_node & set(addresses):
+        if name_of(node) != name and is_ready(node) and set(addresses_of(node)) & set(addresses):
             return name_of(node)
     return ""
 

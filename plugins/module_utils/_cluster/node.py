@@ -53,6 +53,10 @@ def is_ready(node: Live) -> bool:
     return text(conditions(node), "Ready", "status") == "True"
 
 
+def addresses_of(node: Live) -> list[str]:
+    return [text(each, "address") for each in sequence(node, "status", "addresses")]
+
+
 def roles_of(node: Live) -> list[str]:
     labels = mapping(node, "metadata", "labels")
     return sorted(label.removeprefix(_ROLE) for label in labels if label.startswith(_ROLE))

@@ -11,7 +11,7 @@ from .._kube.change.live import Live, identity_of
 from .._kube.fields import conditions, integer, mapping, text
 from .._kube.health.health import health
 from .._kube.health.verdict import Surroundings
-from .._kube.health.wait import Report, Waiter
+from .._kube.health.wait import Report, Waiter, still_there
 from .._kube.manifest import Identity
 from .._kube.patience import Clock
 from .._kube.port import Cluster
@@ -91,9 +91,8 @@ class Elsewhere:
             self.clock.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def _is_served(self, identity: Identity) -> bool:
-        resource = self.cluster.catalogue().preferred(identity.group, identity.kind)
-        live = self.cluster.get(resource, identity.namespace, identity.name) if resource else None
-        return live is None or bool(text(live, "metadata", "deletionTimestamp")) or self._has_its_pods(live)
+        live = still_there(self.cluster, identity)
+        return live is None or self._has_its_pods(live)
 
     def _has_its_pods(self, live: Live) -> bool:
         pods, selector = self.cluster.catalogue().find("v1", "Pod"), mapping(live, "spec", "selector")

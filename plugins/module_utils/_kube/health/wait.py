@@ -33,6 +33,13 @@ _SECONDS_BETWEEN_REPORTS = 5.0
 Report = Callable[[str], None]
 
 
+def still_there(cluster: Cluster, identity: Identity) -> Live | None:
+    """An object, unless somebody has deleted it, also where it waits for others to go first."""
+    resource = cluster.catalogue().preferred(identity.group, identity.kind)
+    live = cluster.get(resource, identity.namespace, identity.name) if resource else None
+    return None if live is None or text(live, "metadata", "deletionTimestamp") else live
+
+
 @dataclass
 class Waiter:
     """Waits for objects. `report` gets a line about what is still missing, now and then.
@@ -78,7 +85,9 @@ class Waiter:
                     around = self.surroundings()
                     healths.update({identity: self._judge(live, around) for identity, live in lives.items()})
                     if self.were_healthy:
-                        waiting -= {each for each in _missing(waiting, healths) if self._is_going(each)}
+                        waiting -= {
+                            each for each in _missing(waiting, healths) if still_there(self.cluster, each) is None
+                        }
                     else:
                         self._give_up_early([lives[each] for each in _missing(waiting, healths) if each in lives])
                     next_look = self.clock.deadline(_SECONDS_BETWEEN_LOOKS_AT_PODS)
@@ -90,12 +99,6 @@ class Waiter:
 
     def _judge(self, live: Live, around: Surroundings) -> Health:
         return judge(live, around, self.expected.get(identity_of(live), ()))
-
-    def _is_going(self, identity: Identity) -> bool:
-        """Whether somebody has deleted an object, also where it waits for others to go first."""
-        resource = self.cluster.catalogue().preferred(identity.group, identity.kind)
-        live = self.cluster.get(resource, identity.namespace, identity.name) if resource else None
-        return live is None or bool(text(live, "metadata", "deletionTimestamp"))
 
     def _give_up_early(self, lives: Sequence[Live]) -> None:
         around = self.surroundings()

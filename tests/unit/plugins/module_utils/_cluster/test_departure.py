@@ -127,7 +127,7 @@ def test_a_machine_that_is_another_node_is_known_by_its_address() -> None:
     live = [nodes.node("pi1"), nodes.node("pi2"), nodes.node("pi3", ready=False)]
     for node, address in zip(live, ("192.168.1.11", "192.168.1.12", "192.168.1.13"), strict=True):
         node["status"]["addresses"] = [{"type": "InternalIP", "address": address}]
-    assert other_node("server2", ["fe80::1", "192.168.1.12"], live) == "pi2"
-    assert other_node("pi2", ["192.168.1.12"], live) == ""
-    assert other_node("pi9", ["192.168.1.99"], live) == ""
-    assert other_node("pi9", ["192.168.1.13"], live) == "", "whoever had it is gone"
+    assert other_node(live, "server2", ["fe80::1", "192.168.1.12"]) == "pi2"
+    assert other_node(live, "pi2", ["192.168.1.12"]) == ""
+    assert other_node(live, "pi9", ["192.168.1.99"]) == ""
+    assert other_node(live, "pi9", ["192.168.1.13"]) == "", "whoever had it is gone"
