@@ -66,8 +66,8 @@ machine-test: setup  ## Cards, boot files, operating systems and a lost server, 
 cluster-test: setup  ## The lab, and the life of a cluster on its three machines, from the demo on: root
 	$(BIN)/python -m pytest -q --durations=30 $(addprefix tests/e2e/test_,lab.py demo.py installed.py secrets.py mistakes.py lifecycle_[!u]*.py reset.py first_install.py lifecycle_upgrade.py)
 
-molecule: setup  ## A server with two agents, from blank machines: root
-	molecule test -s sqlite_and_agents
+molecule: setup  ## A server with an agent, from blank machines: root
+	molecule test -s server_and_agent
 
 soak: setup  ## The long fault runs, not part of CI: root
 	$(BIN)/python -m pytest -q tests -m soak

@@ -14,6 +14,7 @@ from tests.lab import playbook, requirements
 from tests.lab.cluster import Cluster
 from tests.lab.lab import Lab
 from tests.lab.paths import REPOSITORY
+from tests.lab.playbook import Run
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +46,23 @@ def demo(lab: Lab) -> str:
 def cluster(demo: str, lab: Lab) -> Cluster:
     """The demo's Kubernetes, seen from outside."""
     return Cluster(lab)
+
+
+def once_more(cluster: Cluster, *arguments: str) -> Run:
+    processes = cluster.processes()
+    run = playbook.run("hearth.cluster.site", *arguments)
+    assert run.status == 0, run.output[-6000:]
+    assert cluster.processes() == processes, "k3s was restarted for nothing"
+    return run
+
+
+@pytest.fixture(scope="session")
+def again(cluster: Cluster) -> Run:
+    """``hearth.cluster.site`` a second time, with all that it can say."""
+    return once_more(cluster, "--diff", "-vvv")
+
+
+@pytest.fixture(scope="session")
+def foretold(cluster: Cluster) -> Run:
+    """The same in check mode."""
+    return once_more(cluster, "--check", "--diff")

@@ -149,7 +149,7 @@ def test_an_image_that_does_not_exist(cluster: Cluster) -> None:
             },
         },
     }
-    package = {"name": "mistake", "namespace": "mistake", "source": {"inline": [pod]}, "wait_timeout": 30}
+    package = {"name": "mistake", "namespace": "mistake", "source": {"inline": [pod]}, "wait_timeout": 15}
     try:
         refused(packages(package), "Deployment", "nothing", "hearth.local/does-not-exist:1")
     finally:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``make test``: every stage that CI runs, with a summary that also names what could not run and why.
 
-The stages on clusters mostly wait, so they run beside the others, which give way to them: a cluster that is starved of
-time answers late, and that is what those stages watch. One host has inotify instances for one such cluster at a time.
+The stage on three servers mostly waits, so it runs beside the others, which give way to it: a cluster that is starved
+of time answers late, and that is what it watches. One host has inotify instances for one such cluster at a time.
 
 What a stage prints is kept in ``build/test/``, and shown when the stage fails. A stage that cannot run on this machine
 (no root, no namespaces, no second interpreter) does not stop the others. Under ``CI=true`` a machine that cannot boot
@@ -67,11 +67,9 @@ GIVING_WAY = (
     Stage("apiserver-test", lacking(requirements.GO)),
     Stage("older-release", lacking(requirements.GO)),
     Stage("machine-test", lacking(requirements.GO + requirements.MACHINES)),
-)
-ON_CLUSTERS = (
-    Stage("cluster-test", lacking(requirements.GO + requirements.MACHINES)),
     Stage("molecule", lacking(requirements.GO + requirements.MACHINES)),
 )
+ON_CLUSTERS = (Stage("cluster-test", lacking(requirements.GO + requirements.MACHINES)),)
 
 
 @dataclass
