@@ -43,10 +43,8 @@ class Backup:
         return json.loads((self.path / "manifest.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def backup(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Backup:
-    """Taken while the blog is read and the API is written to."""
-    desk = tmp_path_factory.mktemp("desk")
+def take(cluster: Cluster, desk: Path) -> Backup:
+    """Taken while the blog is read and the API is written to; with a label, a secret and a row to know it by."""
     wishes = {
         "backup_directory": str(desk / "backups"),
         "backup_passphrase": PASSPHRASE,
@@ -62,6 +60,11 @@ def backup(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Backup
     (taken,) = (desk / "backups").iterdir()
     secret = cluster.get("secret", "postgresql", "-n", "postgresql")["data"]
     return Backup(taken, desk / "wishes.json", done.run.output, token.rsplit(":", 1)[-1], secret)
+
+
+@pytest.fixture(scope="module")
+def backup(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Backup:
+    return take(cluster, tmp_path_factory.mktemp("desk"))
 
 
 def restore(source: Path, backup: Backup, *arguments: str) -> Run:

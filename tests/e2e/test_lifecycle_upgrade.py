@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from tests.e2e import test_lifecycle_restore as backups
 from tests.e2e.drill import Drill, drill, killed
 from tests.lab import playbook, releases
 from tests.lab.availability import Availability
@@ -147,3 +149,15 @@ def test_a_power_cut_in_the_middle_of_a_nodes_upgrade(old_cluster: Cluster) -> N
     done = upgrade()
     assert done.status == 0, done.output[-6000:]
     converged(old_cluster)
+
+
+@pytest.mark.soak
+def test_the_way_back_is_a_backup_of_before(old_cluster: Cluster, tmp_path: Path) -> None:
+    """etcd's data go back with the version that wrote them; what was done since is given up on the explicit word."""
+    taken = backups.take(old_cluster, tmp_path)
+    finished(measured(old_cluster))
+    psql(old_cluster, "insert into backed_up values ('later')")
+
+    run = backups.restore(taken.path, taken, "-e", f"k3s_version={OLD}", "-e", "overwrite=lab", "--diff", "-vv")
+    backups.as_it_was(taken, old_cluster, run)
+    assert is_old(old_cluster)
