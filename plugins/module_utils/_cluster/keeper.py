@@ -169,9 +169,9 @@ class NodeKeeper:
         kept = self.cluster.get(self._maps, NAMESPACE, name_of_keepsake(name))
         if kept is None:
             return Outcome(before, before)
-        after = self._fulfil(before, read(kept).wish_for(before), NODE_MANAGER)
+        outcome = self._make_present(before, read(kept).wish_for(before))
         self.cluster.delete(self._maps, NAMESPACE, name_of_keepsake(name), dry_run=self.check)
-        return Outcome(before, after, aside=("has again what was kept of the machine before",))
+        return replace(outcome, aside=("has again what was kept of the machine before", *outcome.aside))
 
     def _refuse_undrained(self, name: str) -> None:
         busy = [verdict for verdict in self._drainer.look(name, Policy()).verdicts if verdict.must_move]

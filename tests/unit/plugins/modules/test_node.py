@@ -443,6 +443,15 @@ def test_a_cordon_of_a_drain_is_not_kept(run: Runner, cluster: Cluster) -> None:
     assert not run(name="pi2", state="restored")["node"]["cordoned"]
 
 
+def test_a_cordon_that_is_given_back_outlives_a_drain_of_meanwhile(run: Runner, cluster: Cluster) -> None:
+    run(name="pi2", cordoned=True)
+    run(name="pi2", state="absent", remember=True)
+    cluster.put(nodes.node("pi2"))
+    run(name="pi2", state="drained")
+    assert "its cordon outlives the drain" in run(name="pi2", state="restored")["message"]
+    assert run(name="pi2", state="returned")["node"]["cordoned"]
+
+
 def test_a_node_that_is_held_by_a_finalizer_names_it(run: Runner, cluster: Cluster) -> None:
     cluster.node()["metadata"]["finalizers"] = ["wrangler.cattle.io/managed-etcd-controller"]
     answer = run(name="pi2", state="absent", drain_timeout=5)
