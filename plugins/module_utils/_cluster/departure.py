@@ -36,6 +36,7 @@ class Departure:
     etcd: bool = False
     stops_first: bool = True  # whether k3s can be stopped there before the others let go of it
     volumes: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()  # that have them
     problems: tuple[str, ...] = ()
 
 
@@ -51,6 +52,7 @@ def plan_departure(name: str, nodes: Sequence[Live], volumes: Sequence[Live], wo
         etcd=etcd_member_of(node) is not None,
         stops_first=_goes_on_without(node, nodes),
         volumes=tuple(map(str, there)),
+        claims=tuple(volume.claim for volume in there),
         problems=tuple(_problems(node, nodes, there, words)),
     )
 

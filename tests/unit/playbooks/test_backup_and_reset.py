@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.playbooks import ansible_playbook
 
-ROLE_VARS = Path(__file__).parents[3] / "roles" / "backup" / "vars" / "main.yml"
+ROOT = Path(__file__).parents[3]
+ROLE_VARS = ROOT / "roles" / "backup" / "vars" / "main.yml"
 MANIFEST = {
     "format": 1,
     "name": "20261127T030000Z",
@@ -145,3 +146,42 @@ def test_no_machine_is_touched_before_the_name_of_the_cluster_was_said(desk: Pat
 
 def test_the_name_lets_it_go_on_to_the_machines(desk: Path) -> None:
     assert "UNREACHABLE" in play(desk, "reset", confirm="home")
+
+
+@pytest.fixture
+def harmless(desk: Path) -> Path:
+    """The real playbooks and plugins beside roles that take nothing away, and one of two machines that answers."""
+    collection = desk / "ansible_collections" / "hearth" / "cluster"
+    collection.mkdir(parents=True)
+    for real in ("playbooks", "plugins"):
+        (collection / real).symlink_to(ROOT / real)
+    for step in ("backup/tasks/remove.yml", "k3s/tasks/uninstall.yml"):
+        (collection / "roles" / step).parent.mkdir(parents=True)
+        (collection / "roles" / step).write_text("- ansible.builtin.raw: echo it goes\n")
+    here = {"ansible_connection": "local", "ansible_become": False, "k3s_cluster_name": "attic"}
+    hosts = {"pi1": here, "pi2.invalid": {**here, "ansible_connection": "ssh"}}
+    (desk / "hosts.json").write_text(json.dumps({"all": {"children": {"upstairs": {"hosts": hosts}}}}))
+    return desk
+
+
+def reset(desk: Path, machines: str) -> tuple[int, str]:
+    words = ("-e", "confirm=attic", "-e", f"hearth_cluster={machines}")
+    status, said = ansible_playbook(
+        desk, "-i", "hosts.json", "hearth.cluster.reset", *words, ANSIBLE_COLLECTIONS_PATH="."
+    )
+    return status, " ".join(said.split())
+
+
+@pytest.mark.parametrize("machines", ["upstairs", "pi1:pi2.invalid"])
+def test_a_machine_that_does_not_answer_is_not_said_to_be_without_k3s(harmless: Path, machines: str) -> None:
+    status, said = reset(harmless, machines)
+    assert status != 0
+    assert "of cluster attic are removed from pi1, pi2.invalid." in said
+    assert "k3s is still on pi2.invalid: run this again when they answer" in said
+    assert "The machines are without k3s" not in said
+
+
+def test_those_that_answer_are(harmless: Path) -> None:
+    status, said = reset(harmless, "pi1")
+    assert status == 0, said
+    assert "The machines are without k3s" in said

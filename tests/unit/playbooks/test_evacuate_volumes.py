@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook evacuate where the hosts of the inventory have other names than their nodes; its modules only answer."""
+"""The playbook evacuate where the hosts of the inventory have other names than their nodes; its modules only
+answer, and a server that does is always found.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +30,14 @@ with open("asked.jsonl", "a") as file:
     file.write(json.dumps({"module": name, "check": given["_ansible_check_mode"], **asked}) + "\\n")
 print(json.dumps(json.load(open("answers.json"))[f"{name} {asked.get('state', '')}".strip()]))
 """
+SERVER = "https://10.0.0.4:6443"
+API_SERVER = f"""
+from ansible.plugins.lookup import LookupBase
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        return [{SERVER!r}]
+"""
 
 
 class Desk:
@@ -39,8 +49,10 @@ class Desk:
         plugins = folder / "ansible_collections" / "hearth" / "cluster" / "plugins"
         (plugins / "modules").mkdir(parents=True)
         plugins.with_name("playbooks").symlink_to(ROOT / "playbooks")
-        for real in ("filter", "lookup", "module_utils", "plugin_utils"):
+        for real in ("filter", "module_utils", "plugin_utils"):
             (plugins / real).symlink_to(ROOT / "plugins" / real)
+        (plugins / "lookup").mkdir()
+        (plugins / "lookup" / "api_server.py").write_text(API_SERVER)
         for module in ("node", "volume_copy", "volume_move"):
             (plugins / "modules" / f"{module}.py").write_text(MODULE.replace("FOLDER", repr(str(folder))))
         self.write("hosts.json", {"k3s_cluster": {"hosts": HOSTS, "vars": HERE}})
@@ -55,12 +67,20 @@ class Desk:
                 "volume_move cleaned": {"changed": True, "old_copies": left},
                 "volume_copy": {"changed": False, "stored": {"/pv": 5}, "room": 7},
                 "volume_copy copied": {"changed": True, "digest": "equal"},
+                "node": {"changed": True},
                 "node drained": {"changed": True, "message": "empty", "fields": [], "left": []},
             },
         )
 
     def write(self, name: str, content: object) -> None:
         (self.folder / name).write_text(json.dumps(content))
+
+    def play(self, *tasks: dict[str, Any]) -> tuple[int, str]:
+        """Tasks for the first machine."""
+        files = [str(ROOT / "playbooks" / "vars" / name) for name in ("node_tasks.yml", "node.yml")]
+        book = [{"hosts": "Pi2", "gather_facts": False, "vars_files": files, "tasks": list(tasks)}]
+        self.write("play.json", book)
+        return ansible_playbook(self.folder, "-i", "hosts.json", "play.json", ANSIBLE_COLLECTIONS_PATH=".")
 
     def evacuate(self, *arguments: str, limit: str = "all,localhost") -> tuple[int, str]:
         words = ("-i", "hosts.json", "hearth.cluster.evacuate", "--limit", limit)
@@ -114,3 +134,29 @@ def test_what_was_not_deleted_is_not_forgotten(desk: Desk) -> None:
     assert status == 0, output
     assert [each["check"] for each in desk.asked("volume_move", "cleaned")] == [True]
     assert desk.old.exists()
+
+
+def test_a_server_that_answers_is_asked_whichever_the_kubeconfig_names(desk: Desk) -> None:
+    desk.evacuate("node=Pi2", "move_volumes=true")
+    calls = map(json.loads, (desk.folder / "asked.jsonl").read_text().splitlines())
+    assert {each["server"] for each in calls if each["module"] != "volume_copy"} == {SERVER}
+
+
+def test_a_node_that_a_person_takes_out_of_service_is_no_playbooks_to_bring_back(desk: Desk) -> None:
+    desk.evacuate("node=Pi2")
+    assert desk.asked("node", "drained")[0]["labels"] == {"hearth.cluster/out-of-service": None}
+
+
+def test_pods_end_whose_volumes_are_given_up(desk: Desk) -> None:
+    desk.evacuate("node=Pi2", '{"__given_up": ["default/old"]}')
+    assert desk.asked("node", "drained")[0]["moving_claims"] == ["default/old"]
+
+
+def test_what_a_person_says_of_scratch_volumes_holds_for_every_playbook_that_drains(desk: Desk) -> None:
+    policy = dict.fromkeys(("unmanaged_pods", "immovable_pods", "forbidding_budgets"), "leave")
+    words = {"policy": policy, "empty_dirs": "refuse", "__k3s_record": {"node_name": "pi2"}}
+    take_out = {"ansible.builtin.include_tasks": str(ROOT / "playbooks" / "tasks" / "take_out.yml"), "vars": words}
+    status, output = desk.play(take_out)
+    assert status == 0, output
+    (drained,) = desk.asked("node", "drained")
+    assert (drained["empty_dirs"], drained["unmanaged_pods"], "finished_pods" in drained) == ("refuse", "leave", False)

@@ -100,6 +100,7 @@ def test_volumes_that_lie_there_alone_are_named_and_kept() -> None:
     everywhere = {"kind": "PersistentVolume", "metadata": {"name": "nfs"}, "spec": {"nfs": {}}}
     departure = leaving(volume("pvc-1", "pi2"), volume("pvc-2", "pi1"), everywhere)
     assert len(departure.volumes) == 1
+    assert departure.claims == ("postgresql/data-pvc-1",)
     (problem,) = departure.problems
     assert "claim postgresql/data-pvc-1" in problem
     assert "-e move_volumes=true, or give them up with -e delete_volumes=true" in problem
