@@ -41,6 +41,7 @@ SEALED = ".enc"
 CIPHER = ["-aes-256-cbc", "-pbkdf2", "-iter", "600000"]
 NAME = re.compile(r"\d{8}T\d{6}Z")
 SNAPSHOT = "hearth"
+DRAIN_MANAGER = "hearth-drain"  # by which the API server knows a drain of the collection
 CONFIG_DIR = Path("/etc/rancher/k3s")
 NODE_PASSWORD = Path("/etc/rancher/node/password")
 ROOM = 64 << 20  # bytes that must stay free
@@ -183,7 +184,7 @@ def configuration() -> list[Path]:
 
 
 def ask_cluster(node_name: str) -> dict[str, Any]:
-    nodes = kubectl("nodes")
+    nodes = kubectl("nodes", "--show-managed-fields")
     versions = {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
     if node_name not in versions:
         raise BackupError(f"the cluster has no node {node_name}, which this machine is meant to be")
@@ -206,7 +207,18 @@ def node_facts(node: Mapping[str, Any]) -> dict[str, Any]:
         "labels": labels,
         "taints": node["spec"].get("taints", []),
         "cordoned": node["spec"].get("unschedulable", False),
+        "cordoned_by_drain": is_cordoned_by_drain(node),
     }
+
+
+def is_cordoned_by_drain(node: Mapping[str, Any]) -> bool:
+    """As ``_cluster/node.py`` of the collection tells it: nobody but a drain has asked for the cordon."""
+    owners = {
+        entry["manager"]
+        for entry in node["metadata"].get("managedFields", [])
+        if "f:unschedulable" in entry.get("fieldsV1", {}).get("f:spec", {})
+    }
+    return owners == {DRAIN_MANAGER}
 
 
 def local_volumes(volumes: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, str]]:

@@ -16,6 +16,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible_collections.hearth.cluster.plugins.module_utils._cluster.node import is_cordoned_by_drain
+from ansible_collections.hearth.cluster.plugins.module_utils._k3s.restore import node_marks
+
+from tests.support import nodes
 
 FILES = Path(__file__).parents[3] / "roles" / "backup" / "files"
 NAME = "20261127T030000Z"
@@ -114,6 +118,37 @@ def test_local_volumes_are_told_with_their_nodes(backup: ModuleType) -> None:
     assert list(backup.local_volumes([local, remote])) == [
         {"claim": "postgresql/data-postgresql-0", "node": "pi2", "path": "/storage/a"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("managers", "by_person"),
+    [
+        pytest.param([], False, id="in service"),
+        pytest.param(["hearth-drain"], False, id="drained"),
+        pytest.param(["kubectl-cordon"], True, id="by hand"),
+        pytest.param(["hearth-drain", "hearth-node"], True, id="drained, and asked for as well"),
+    ],
+)
+def test_the_cordon_of_a_drain_is_not_taken_for_a_persons(
+    backup: ModuleType, monkeypatch: pytest.MonkeyPatch, managers: list[str], by_person: bool
+) -> None:
+    node = nodes.node("pi1", **({"unschedulable": True} if managers else {}))
+    node["status"]["nodeInfo"] = {"kubeletVersion": "v1.36.3+k3s1"}
+    owned = {"f:spec": {"f:unschedulable": {}}}
+    fields = [{"manager": each, "operation": "Update", "fieldsV1": owned} for each in managers]
+    fields.append({"manager": "k3s", "operation": "Update", "fieldsV1": {"f:status": {}}})
+    full = {**node, "metadata": {**node["metadata"], "managedFields": fields}}
+
+    def run(argv: list[str], **_: Any) -> str:
+        """As kubectl does, which keeps managed fields to itself unless it is asked for them."""
+        found = full if "--show-managed-fields" in argv else node
+        return json.dumps({"items": [found] if "nodes" in argv else []})
+
+    monkeypatch.setattr(backup, "run", run)
+    (noted,) = backup.ask_cluster("pi1")["nodes"]
+    assert noted["cordoned"] == bool(managers)
+    assert noted["cordoned_by_drain"] == is_cordoned_by_drain(full)
+    assert node_marks(noted)["cordoned"] == by_person
 
 
 def kept(directory: Path, *names: str, cluster: str = "a") -> list[str]:
