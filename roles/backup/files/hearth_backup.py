@@ -46,6 +46,7 @@ CONFIG_DIR = Path("/etc/rancher/k3s")
 NODE_PASSWORD = Path("/etc/rancher/node/password")
 ROOM = 64 << 20  # bytes that must stay free
 CHUNK = 1 << 20
+ELSEWHERE = "name another place with backup_server_directory"
 
 
 class BackupError(Exception):
@@ -95,7 +96,7 @@ def create(settings: Settings) -> dict[str, Any]:
 def fill(settings: Settings, stage: Path, name: str) -> dict[str, Any]:
     kind = datastore_of(settings.data_dir)
     size = size_of(settings.data_dir, kind)
-    demand_room(settings.directory, 2 * size, "name another place with backup_server_directory")
+    demand_room(settings.directory, 2 * size, ELSEWHERE)
     facts = ask_cluster(settings.node_name)
     members = {f"config/{path.relative_to(CONFIG_DIR)}": path for path in configuration()}
     members |= {"token": settings.data_dir / "server/token", "node-password": NODE_PASSWORD}
@@ -247,7 +248,9 @@ def dump(command: Mapping[str, Any], target: Path) -> None:
         subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=errors) as process,
     ):
         assert process.stdout is not None
-        shutil.copyfileobj(process.stdout, out, CHUNK)
+        while printed := process.stdout.read(CHUNK):
+            demand_room(target.parent, len(printed), ELSEWHERE)  # nobody knows before how much it will be
+            out.write(printed)
         process.wait()
         errors.seek(0)
         said = errors.read()
@@ -306,6 +309,7 @@ def seal(backup: Path, target: Path, owner: str, passphrase: str) -> dict[str, A
     manifest = read_manifest(backup)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True, mode=0o700)
+    demand_room(target, sum(file["size"] for file in manifest["files"]), "let it be on a larger disk")
     for file in manifest["files"]:
         if passphrase:
             openssl(["-e", "-salt"], backup / file["name"], target / f"{file['name']}{SEALED}", passphrase)

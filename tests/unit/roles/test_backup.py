@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import json
 import os
 import pwd
+import shutil
 import sqlite3
 import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -107,6 +109,40 @@ def test_a_server_without_a_datastore_cannot_be_backed_up(backup: ModuleType, tm
 def test_too_little_disk_is_told_before_anything_is_written(backup: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(backup.BackupError, match="make room, or look elsewhere"):
         backup.demand_room(tmp_path, 1 << 60, "look elsewhere")
+
+
+def leave_free(monkeypatch: pytest.MonkeyPatch, backup: ModuleType, folder: Path, free: int) -> None:
+    """Let the file system of one folder be nearly full, beside those of others."""
+    usual = shutil.disk_usage
+    full = SimpleNamespace(free=free)
+    monkeypatch.setattr(backup.shutil, "disk_usage", lambda path: full if Path(path) == folder else usual(path))
+
+
+def test_a_backup_is_not_copied_for_the_journey_where_it_has_no_room(
+    backup: ModuleType, taken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfer = tmp_path / "transfer"
+    size = (taken / "server.tar.gz").stat().st_size
+    leave_free(monkeypatch, backup, transfer, backup.ROOM + size - 1)
+    with pytest.raises(backup.BackupError, match=f"{transfer} has 64 MiB free, .* let it be on a larger disk"):
+        backup.seal(taken, transfer, ME, PASSPHRASE)
+    assert list(transfer.iterdir()) == []
+    leave_free(monkeypatch, backup, transfer, backup.ROOM + size)
+    backup.seal(taken, transfer, ME, PASSPHRASE)
+
+
+def test_a_dump_ends_before_the_disk_is_full(
+    backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "k3s").write_text("#!/bin/sh\nexec head -c 3000000 /dev/zero\n")
+    (tmp_path / "k3s").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    command = {"name": "db", "namespace": "db", "pod": "db-0", "command": ["dump"]}
+    backup.dump(command, tmp_path / "db.dump.gz")
+    assert len(gzip.decompress((tmp_path / "db.dump.gz").read_bytes())) == 3000000
+    leave_free(monkeypatch, backup, tmp_path, backup.ROOM)
+    with pytest.raises(backup.BackupError, match="or name another place with backup_server_directory"):
+        backup.dump(command, tmp_path / "db.dump.gz")
 
 
 def test_local_volumes_are_told_with_their_nodes(backup: ModuleType) -> None:
