@@ -148,7 +148,7 @@ def demand_room(directory: Path, needed: int, remedy: str) -> None:
 
 @contextlib.contextmanager
 def copy_of_datastore(settings: Settings, kind: str, stage: Path) -> Iterator[Path]:
-    """A consistent copy, taken while k3s runs; it goes when it has been packed."""
+    """A consistent copy, taken while k3s runs; it goes when it has been packed, or could not be."""
     if kind == "sqlite":
         copy = stage / "state.db"
         copy_sqlite(settings.data_dir / "server/db/state.db", copy)
@@ -156,6 +156,8 @@ def copy_of_datastore(settings: Settings, kind: str, stage: Path) -> Iterator[Pa
         copy.unlink()
         return
     snapshots = settings.data_dir / "server/db/snapshots"
+    snapshots.mkdir(mode=0o700, exist_ok=True)
+    demand_room(snapshots, size_of(settings.data_dir, kind), "let k3s' data be on a larger disk")
     # As the configuration of a server writes them: k3s takes what is there along, and refuses two names of one option.
     where = [f"--data-dir={settings.data_dir}", f"--etcd-snapshot-dir={snapshots}", "--etcd-s3=false"]
     # k3s knows a compressed snapshot by its name alone, which this one loses when it is packed.
@@ -164,8 +166,14 @@ def copy_of_datastore(settings: Settings, kind: str, stage: Path) -> Iterator[Pa
     found = re.search(r"Snapshot (\S+) saved", said)
     if found is None:
         raise BackupError(f"k3s said no name of the snapshot it took: {last_line(said)}")
-    yield snapshots / found[1]
-    run(["k3s", "etcd-snapshot", "delete", *where, found[1]], both=True)  # options end with the first name
+    delete = ["k3s", "etcd-snapshot", "delete", *where, found[1]]  # options end with the first name
+    try:
+        yield snapshots / found[1]
+    except BaseException:
+        with contextlib.suppress(BackupError, OSError):  # what came first is what has to be mended
+            run(delete, both=True)
+        raise
+    run(delete, both=True)
 
 
 def copy_sqlite(source: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ import sqlite3
 import tarfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -213,24 +214,75 @@ def test_the_backup_that_was_just_taken_is_kept_whatever_the_clock_says(
     assert [path.name for path in tmp_path.iterdir()] == [taken]
 
 
-def test_a_snapshot_is_taken_whatever_the_configuration_of_the_server_says_of_snapshots(
-    backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[list[str]] = []
+@dataclass
+class Snapshots:
+    """A server with etcd, whose k3s writes down what it is told about snapshots."""
 
-    def run(argv: list[str], **_: Any) -> str:
-        told.append(argv)
+    program: ModuleType
+    data_dir: Path
+    told: list[list[str]] = field(default_factory=list)
+    keeps: bool = False  # will not delete any
+
+    def run(self, argv: list[str], **_: Any) -> str:
+        self.told.append(argv)
+        if self.keeps and "delete" in argv:
+            raise self.program.BackupError("it could not be deleted")
         return 'level=info msg="Snapshot hearth-pi1-1 saved."'
 
-    monkeypatch.setattr(backup, "run", run)
-    settings = backup.Settings("home", "pi1", tmp_path, tmp_path, 1, [])
-    with backup.copy_of_datastore(settings, "etcd", tmp_path) as copy:
+    @property
+    def verbs(self) -> list[str]:
+        return [argv[2] for argv in self.told]
+
+    def copy(self) -> Any:
+        stage = self.data_dir / "stage"
+        settings = self.program.Settings("home", "pi1", self.data_dir, stage, 1, [])
+        return self.program.copy_of_datastore(settings, "etcd", stage)
+
+
+@pytest.fixture
+def snapshots(backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Snapshots:
+    live = tmp_path / "server/db/etcd/member/snap/db"
+    live.parent.mkdir(parents=True)
+    live.write_bytes(bytes(1000))
+    server = Snapshots(backup, tmp_path)
+    monkeypatch.setattr(backup, "run", server.run)
+    return server
+
+
+def test_a_snapshot_is_taken_whatever_the_configuration_of_the_server_says_of_snapshots(snapshots: Snapshots) -> None:
+    with snapshots.copy() as copy:
         assert copy.name == "hearth-pi1-1"
-    save, delete = told
-    where = [f"--data-dir={tmp_path}", f"--etcd-snapshot-dir={tmp_path}/server/db/snapshots", "--etcd-s3=false"]
+    save, delete = snapshots.told
+    data_dir = snapshots.data_dir
+    where = [f"--data-dir={data_dir}", f"--etcd-snapshot-dir={data_dir}/server/db/snapshots", "--etcd-s3=false"]
     how = ["--name=hearth", "--etcd-snapshot-compress=false"]
     assert save == ["k3s", "etcd-snapshot", "save", *how, *where]
     assert delete == ["k3s", "etcd-snapshot", "delete", *where, "hearth-pi1-1"]
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_snapshot_that_could_not_be_packed_goes_and_the_reason_is_told(snapshots: Snapshots, keeps: bool) -> None:
+    snapshots.keeps = keeps
+    with pytest.raises(OSError, match="no space"), snapshots.copy():
+        raise OSError("no space")
+    assert snapshots.verbs == ["save", "delete"]
+
+
+def test_a_snapshot_that_stays_is_told(backup: ModuleType, snapshots: Snapshots) -> None:
+    snapshots.keeps = True
+    with pytest.raises(backup.BackupError, match="it could not be deleted"), snapshots.copy():
+        pass
+    assert snapshots.verbs == ["save", "delete"]
+
+
+def test_no_snapshot_is_taken_where_it_has_no_room(
+    backup: ModuleType, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = snapshots.data_dir / "server/db/snapshots"
+    leave_free(monkeypatch, backup, place, backup.ROOM + 999)
+    with pytest.raises(backup.BackupError, match=f"{place} has 64 MiB free"), snapshots.copy():
+        pass
+    assert snapshots.told == []
 
 
 @pytest.mark.parametrize("passphrase", ["", PASSPHRASE])
