@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Back up a cluster of k3s, from one of its servers.
 
-Runs on a server, from a timer too, and on the controller to look at what was brought there; so it needs nothing but
-Python. A backup is a directory:
+Runs on a server, from a timer too, and on the controller to look at what was brought there; so it needs no library but
+Python's own. A backup is a directory:
 
-manifest.json     what it is of, and the SHA-256 of everything in it
-server.tar.gz     the datastore, the token that opens it, what k3s is configured with, the node's password
-<name>.dump.gz    what a command in a pod printed, for each command asked for
-<claim>.volume    the directory of a claimed volume, for each that was asked for; see hearth_volume.py
+manifest.json                      what it is of, and the SHA-256 of everything in it
+server.tar.gz                      the datastore, the token that opens it, k3s' configuration, the node's password
+<name>.dump.gz                     what a command in a pod printed, for each command asked for
+<namespace>.<claim>.volume.tar.gz  the directory of a claim, for each that was asked for, on the controller alone;
+                                   see ``hearth_volume.py``
 
-A sealed backup has its files encrypted, as ``openssl enc -d -aes-256-cbc -pbkdf2 -iter 600000`` reads them.
+Where it is sealed with a passphrase, all but the manifest is encrypted and has a name that ends in ``.enc``; ``openssl
+enc -d -aes-256-cbc -pbkdf2 -iter 600000`` reads it.
 """
 
 from __future__ import annotations
