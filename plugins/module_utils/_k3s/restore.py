@@ -22,7 +22,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .machines import Machine, listed, servers_among
+from .machines import OUT_OF_SERVICE, Machine, listed, servers_among
 from .preflight import other_role
 from .version import Version
 
@@ -160,10 +160,16 @@ def stale_nodes(first: Machine, machines: Sequence[Machine]) -> list[str]:
 
 
 def node_marks(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the operator has set on a node of the backup: labels, taints, and whether it was cordoned."""
+    """Return what the operator has set on a node of the backup: labels, taints, and whether a person had cordoned it.
+
+    What a drain or a playbook has set is in the data where the node still is, for them to take back, and nowhere else.
+    """
+    labels = {key: value for key, value in node["labels"].items() if not _NOT_THE_OPERATORS.search(key)}
+    # An older backup does not tell who has cordoned it; a node with this label is cordoned by the playbook's drain.
+    taken_out = labels.pop(OUT_OF_SERVICE, None) is not None
     taints = [taint for taint in node["taints"] if not taint["key"].startswith("node.kubernetes.io/")]
     return {
-        "labels": {key: value for key, value in node["labels"].items() if not _NOT_THE_OPERATORS.search(key)},
+        "labels": labels,
         "taints": [{key: taint[key] for key in ("key", "value", "effect") if key in taint} for taint in taints],
-        "cordoned": node["cordoned"],
+        "cordoned": node["cordoned"] and not node.get("cordoned_by_drain", taken_out),
     }

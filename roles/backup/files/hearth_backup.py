@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Back up a cluster of k3s, from one of its servers.
 
-Runs on a server, from a timer too, and on the controller to look at what was brought there; so it needs nothing but
-Python. A backup is a directory:
+Runs on a server, from a timer too, and on the controller to look at what was brought there; so it needs no library but
+Python's own. A backup is a directory:
 
-manifest.json     what it is of, and the SHA-256 of everything in it
-server.tar.gz     the datastore, the token that opens it, what k3s is configured with, the node's password
-<name>.dump.gz    what a command in a pod printed, for each command asked for
-<claim>.volume    the directory of a claimed volume, for each that was asked for; see hearth_volume.py
+manifest.json                      what it is of, and the SHA-256 of everything in it
+server.tar.gz                      the datastore, the token that opens it, k3s' configuration, the node's password
+<name>.dump.gz                     what a command in a pod printed, for each command asked for
+<namespace>.<claim>.volume.tar.gz  the directory of a claim, for each that was asked for, on the controller alone;
+                                   see ``hearth_volume.py``
 
-A sealed backup has its files encrypted, as ``openssl enc -d -aes-256-cbc -pbkdf2 -iter 600000`` reads them.
+Where it is sealed with a passphrase, all but the manifest is encrypted and has a name that ends in ``.enc``; ``openssl
+enc -d -aes-256-cbc -pbkdf2 -iter 600000`` reads it.
 """
 
 from __future__ import annotations
@@ -41,10 +43,12 @@ SEALED = ".enc"
 CIPHER = ["-aes-256-cbc", "-pbkdf2", "-iter", "600000"]
 NAME = re.compile(r"\d{8}T\d{6}Z")
 SNAPSHOT = "hearth"
+DRAIN_MANAGER = "hearth-drain"  # by which the API server knows a drain of the collection
 CONFIG_DIR = Path("/etc/rancher/k3s")
 NODE_PASSWORD = Path("/etc/rancher/node/password")
 ROOM = 64 << 20  # bytes that must stay free
 CHUNK = 1 << 20
+ELSEWHERE = "name another place with backup_server_directory"
 
 
 class BackupError(Exception):
@@ -94,7 +98,7 @@ def create(settings: Settings) -> dict[str, Any]:
 def fill(settings: Settings, stage: Path, name: str) -> dict[str, Any]:
     kind = datastore_of(settings.data_dir)
     size = size_of(settings.data_dir, kind)
-    demand_room(settings.directory, 2 * size, "name another place with backup_server_directory")
+    demand_room(settings.directory, 2 * size, ELSEWHERE)
     facts = ask_cluster(settings.node_name)
     members = {f"config/{path.relative_to(CONFIG_DIR)}": path for path in configuration()}
     members |= {"token": settings.data_dir / "server/token", "node-password": NODE_PASSWORD}
@@ -146,7 +150,7 @@ def demand_room(directory: Path, needed: int, remedy: str) -> None:
 
 @contextlib.contextmanager
 def copy_of_datastore(settings: Settings, kind: str, stage: Path) -> Iterator[Path]:
-    """A consistent copy, taken while k3s runs; it goes when it has been packed."""
+    """A consistent copy, taken while k3s runs; it goes when it has been packed, or could not be."""
     if kind == "sqlite":
         copy = stage / "state.db"
         copy_sqlite(settings.data_dir / "server/db/state.db", copy)
@@ -154,6 +158,8 @@ def copy_of_datastore(settings: Settings, kind: str, stage: Path) -> Iterator[Pa
         copy.unlink()
         return
     snapshots = settings.data_dir / "server/db/snapshots"
+    snapshots.mkdir(mode=0o700, exist_ok=True)
+    demand_room(snapshots, size_of(settings.data_dir, kind), "let k3s' data be on a larger disk")
     # As the configuration of a server writes them: k3s takes what is there along, and refuses two names of one option.
     where = [f"--data-dir={settings.data_dir}", f"--etcd-snapshot-dir={snapshots}", "--etcd-s3=false"]
     # k3s knows a compressed snapshot by its name alone, which this one loses when it is packed.
@@ -162,8 +168,14 @@ def copy_of_datastore(settings: Settings, kind: str, stage: Path) -> Iterator[Pa
     found = re.search(r"Snapshot (\S+) saved", said)
     if found is None:
         raise BackupError(f"k3s said no name of the snapshot it took: {last_line(said)}")
-    yield snapshots / found[1]
-    run(["k3s", "etcd-snapshot", "delete", *where, found[1]], both=True)  # options end with the first name
+    delete = ["k3s", "etcd-snapshot", "delete", *where, found[1]]  # options end with the first name
+    try:
+        yield snapshots / found[1]
+    except BaseException:
+        with contextlib.suppress(BackupError, OSError):  # what came first is what has to be mended
+            run(delete, both=True)
+        raise
+    run(delete, both=True)
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -183,7 +195,7 @@ def configuration() -> list[Path]:
 
 
 def ask_cluster(node_name: str) -> dict[str, Any]:
-    nodes = kubectl("nodes")
+    nodes = kubectl("nodes", "--show-managed-fields")
     versions = {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
     if node_name not in versions:
         raise BackupError(f"the cluster has no node {node_name}, which this machine is meant to be")
@@ -206,7 +218,18 @@ def node_facts(node: Mapping[str, Any]) -> dict[str, Any]:
         "labels": labels,
         "taints": node["spec"].get("taints", []),
         "cordoned": node["spec"].get("unschedulable", False),
+        "cordoned_by_drain": is_cordoned_by_drain(node),
     }
+
+
+def is_cordoned_by_drain(node: Mapping[str, Any]) -> bool:
+    """As ``_cluster/node.py`` of the collection tells it: nobody but a drain has asked for the cordon."""
+    owners = {
+        entry["manager"]
+        for entry in node["metadata"].get("managedFields", [])
+        if "f:unschedulable" in entry.get("fieldsV1", {}).get("f:spec", {})
+    }
+    return owners == {DRAIN_MANAGER}
 
 
 def local_volumes(volumes: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
@@ -235,7 +258,9 @@ def dump(command: Mapping[str, Any], target: Path) -> None:
         subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=errors) as process,
     ):
         assert process.stdout is not None
-        shutil.copyfileobj(process.stdout, out, CHUNK)
+        while printed := process.stdout.read(CHUNK):
+            demand_room(target.parent, len(printed), ELSEWHERE)  # nobody knows before how much it will be
+            out.write(printed)
         process.wait()
         errors.seek(0)
         said = errors.read()
@@ -294,6 +319,7 @@ def seal(backup: Path, target: Path, owner: str, passphrase: str) -> dict[str, A
     manifest = read_manifest(backup)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True, mode=0o700)
+    demand_room(target, sum(file["size"] for file in manifest["files"]), "let it be on a larger disk")
     for file in manifest["files"]:
         if passphrase:
             openssl(["-e", "-salt"], backup / file["name"], target / f"{file['name']}{SEALED}", passphrase)

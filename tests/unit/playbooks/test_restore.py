@@ -80,6 +80,24 @@ def test_no_node_is_marked_before_the_cluster_has_begun(desk: Path) -> None:
     assert "Mark the nodes" not in said
 
 
+def test_a_node_that_no_person_had_cordoned_is_left_as_it_is(desk: Path) -> None:
+    """A drain's cordon is for the drain to take back, and one that came since the backup is somebody's."""
+    settle = yaml.safe_load((REPOSITORY / "roles/backup/tasks/settle.yml").read_text())
+    asked = next(task["hearth.cluster.node"] for task in settle if "hearth.cluster.node" in task)
+    marks = {option: asked[option] for option in ("taints", "cordoned")}
+    noted = {"labels": {}, "taints": [], "cordoned": True}
+    loop = [{**noted, "cordoned_by_drain": by_drain} for by_drain in (False, True)]
+    found = "{{ asked.results | map(attribute='ansible_facts') | to_json }}"
+    status, said = plays(
+        desk,
+        {"name": "Ask for it", "ansible.builtin.set_fact": marks, "loop": loop, "register": "asked"},
+        {"name": "Tell", "ansible.builtin.copy": {"content": found, "dest": str(desk / "told")}},
+        machines="localhost",
+    )
+    assert status == 0, said
+    assert json.loads((desk / "told").read_text()) == [{"taints": [], "cordoned": True}, {"taints": []}]
+
+
 def test_the_servers_are_counted_before_anything_else_is_done_after_provisioning() -> None:
     plays = yaml.safe_load(PLAYBOOK.read_text())
     provision = next(at for at, play in enumerate(plays) if play["name"] == "Make the operating systems ready")

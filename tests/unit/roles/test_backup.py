@@ -3,19 +3,26 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import json
 import os
 import pwd
+import shutil
 import sqlite3
 import tarfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.hearth.cluster.plugins.module_utils._cluster.node import is_cordoned_by_drain
+from ansible_collections.hearth.cluster.plugins.module_utils._k3s.restore import node_marks
+
+from tests.support import nodes
 
 FILES = Path(__file__).parents[3] / "roles" / "backup" / "files"
 NAME = "20261127T030000Z"
@@ -105,6 +112,40 @@ def test_too_little_disk_is_told_before_anything_is_written(backup: ModuleType, 
         backup.demand_room(tmp_path, 1 << 60, "look elsewhere")
 
 
+def leave_free(monkeypatch: pytest.MonkeyPatch, backup: ModuleType, folder: Path, free: int) -> None:
+    """Let the file system of one folder be nearly full, beside those of others."""
+    usual = shutil.disk_usage
+    full = SimpleNamespace(free=free)
+    monkeypatch.setattr(backup.shutil, "disk_usage", lambda path: full if Path(path) == folder else usual(path))
+
+
+def test_a_backup_is_not_copied_for_the_journey_where_it_has_no_room(
+    backup: ModuleType, taken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfer = tmp_path / "transfer"
+    size = (taken / "server.tar.gz").stat().st_size
+    leave_free(monkeypatch, backup, transfer, backup.ROOM + size - 1)
+    with pytest.raises(backup.BackupError, match=f"{transfer} has 64 MiB free, .* let it be on a larger disk"):
+        backup.seal(taken, transfer, ME, PASSPHRASE)
+    assert list(transfer.iterdir()) == []
+    leave_free(monkeypatch, backup, transfer, backup.ROOM + size)
+    backup.seal(taken, transfer, ME, PASSPHRASE)
+
+
+def test_a_dump_ends_before_the_disk_is_full(
+    backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "k3s").write_text("#!/bin/sh\nexec head -c 3000000 /dev/zero\n")
+    (tmp_path / "k3s").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    command = {"name": "db", "namespace": "db", "pod": "db-0", "command": ["dump"]}
+    backup.dump(command, tmp_path / "db.dump.gz")
+    assert len(gzip.decompress((tmp_path / "db.dump.gz").read_bytes())) == 3000000
+    leave_free(monkeypatch, backup, tmp_path, backup.ROOM)
+    with pytest.raises(backup.BackupError, match="or name another place with backup_server_directory"):
+        backup.dump(command, tmp_path / "db.dump.gz")
+
+
 def test_local_volumes_are_told_with_their_nodes(backup: ModuleType) -> None:
     rule = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["pi2"]}
     affinity = {"required": {"nodeSelectorTerms": [{"matchExpressions": [rule]}]}}
@@ -114,6 +155,37 @@ def test_local_volumes_are_told_with_their_nodes(backup: ModuleType) -> None:
     assert list(backup.local_volumes([local, remote])) == [
         {"claim": "postgresql/data-postgresql-0", "node": "pi2", "path": "/storage/a"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("managers", "by_person"),
+    [
+        pytest.param([], False, id="in service"),
+        pytest.param(["hearth-drain"], False, id="drained"),
+        pytest.param(["kubectl-cordon"], True, id="by hand"),
+        pytest.param(["hearth-drain", "hearth-node"], True, id="drained, and asked for as well"),
+    ],
+)
+def test_the_cordon_of_a_drain_is_not_taken_for_a_persons(
+    backup: ModuleType, monkeypatch: pytest.MonkeyPatch, managers: list[str], by_person: bool
+) -> None:
+    node = nodes.node("pi1", **({"unschedulable": True} if managers else {}))
+    node["status"]["nodeInfo"] = {"kubeletVersion": "v1.36.3+k3s1"}
+    owned = {"f:spec": {"f:unschedulable": {}}}
+    fields = [{"manager": each, "operation": "Update", "fieldsV1": owned} for each in managers]
+    fields.append({"manager": "k3s", "operation": "Update", "fieldsV1": {"f:status": {}}})
+    full = {**node, "metadata": {**node["metadata"], "managedFields": fields}}
+
+    def run(argv: list[str], **_: Any) -> str:
+        """As kubectl does, which keeps managed fields to itself unless it is asked for them."""
+        found = full if "--show-managed-fields" in argv else node
+        return json.dumps({"items": [found] if "nodes" in argv else []})
+
+    monkeypatch.setattr(backup, "run", run)
+    (noted,) = backup.ask_cluster("pi1")["nodes"]
+    assert noted["cordoned"] == bool(managers)
+    assert noted["cordoned_by_drain"] == is_cordoned_by_drain(full)
+    assert node_marks(noted)["cordoned"] == by_person
 
 
 def kept(directory: Path, *names: str, cluster: str = "a") -> list[str]:
@@ -142,24 +214,75 @@ def test_the_backup_that_was_just_taken_is_kept_whatever_the_clock_says(
     assert [path.name for path in tmp_path.iterdir()] == [taken]
 
 
-def test_a_snapshot_is_taken_whatever_the_configuration_of_the_server_says_of_snapshots(
-    backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[list[str]] = []
+@dataclass
+class Snapshots:
+    """A server with etcd, whose k3s writes down what it is told about snapshots."""
 
-    def run(argv: list[str], **_: Any) -> str:
-        told.append(argv)
+    program: ModuleType
+    data_dir: Path
+    told: list[list[str]] = field(default_factory=list)
+    keeps: bool = False  # will not delete any
+
+    def run(self, argv: list[str], **_: Any) -> str:
+        self.told.append(argv)
+        if self.keeps and "delete" in argv:
+            raise self.program.BackupError("it could not be deleted")
         return 'level=info msg="Snapshot hearth-pi1-1 saved."'
 
-    monkeypatch.setattr(backup, "run", run)
-    settings = backup.Settings("home", "pi1", tmp_path, tmp_path, 1, [])
-    with backup.copy_of_datastore(settings, "etcd", tmp_path) as copy:
+    @property
+    def verbs(self) -> list[str]:
+        return [argv[2] for argv in self.told]
+
+    def copy(self) -> Any:
+        stage = self.data_dir / "stage"
+        settings = self.program.Settings("home", "pi1", self.data_dir, stage, 1, [])
+        return self.program.copy_of_datastore(settings, "etcd", stage)
+
+
+@pytest.fixture
+def snapshots(backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Snapshots:
+    live = tmp_path / "server/db/etcd/member/snap/db"
+    live.parent.mkdir(parents=True)
+    live.write_bytes(bytes(1000))
+    server = Snapshots(backup, tmp_path)
+    monkeypatch.setattr(backup, "run", server.run)
+    return server
+
+
+def test_a_snapshot_is_taken_whatever_the_configuration_of_the_server_says_of_snapshots(snapshots: Snapshots) -> None:
+    with snapshots.copy() as copy:
         assert copy.name == "hearth-pi1-1"
-    save, delete = told
-    where = [f"--data-dir={tmp_path}", f"--etcd-snapshot-dir={tmp_path}/server/db/snapshots", "--etcd-s3=false"]
+    save, delete = snapshots.told
+    data_dir = snapshots.data_dir
+    where = [f"--data-dir={data_dir}", f"--etcd-snapshot-dir={data_dir}/server/db/snapshots", "--etcd-s3=false"]
     how = ["--name=hearth", "--etcd-snapshot-compress=false"]
     assert save == ["k3s", "etcd-snapshot", "save", *how, *where]
     assert delete == ["k3s", "etcd-snapshot", "delete", *where, "hearth-pi1-1"]
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_snapshot_that_could_not_be_packed_goes_and_the_reason_is_told(snapshots: Snapshots, keeps: bool) -> None:
+    snapshots.keeps = keeps
+    with pytest.raises(OSError, match="no space"), snapshots.copy():
+        raise OSError("no space")
+    assert snapshots.verbs == ["save", "delete"]
+
+
+def test_a_snapshot_that_stays_is_told(backup: ModuleType, snapshots: Snapshots) -> None:
+    snapshots.keeps = True
+    with pytest.raises(backup.BackupError, match="it could not be deleted"), snapshots.copy():
+        pass
+    assert snapshots.verbs == ["save", "delete"]
+
+
+def test_no_snapshot_is_taken_where_it_has_no_room(
+    backup: ModuleType, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = snapshots.data_dir / "server/db/snapshots"
+    leave_free(monkeypatch, backup, place, backup.ROOM + 999)
+    with pytest.raises(backup.BackupError, match=f"{place} has 64 MiB free"), snapshots.copy():
+        pass
+    assert snapshots.told == []
 
 
 @pytest.mark.parametrize("passphrase", ["", PASSPHRASE])

@@ -204,3 +204,24 @@ def test_the_marks_of_a_node_are_the_operators() -> None:
         "taints": [{"key": "quiet", "value": "yes", "effect": "NoSchedule"}],
         "cordoned": True,
     }
+
+
+OUT_OF_SERVICE = {"hearth.cluster/out-of-service": "playbook"}
+
+
+@pytest.mark.parametrize(
+    ("noted", "cordoned"),
+    [
+        pytest.param({"cordoned": False, "cordoned_by_drain": False}, False, id="in service"),
+        pytest.param({"cordoned": True, "cordoned_by_drain": True}, False, id="by a drain"),
+        pytest.param({"cordoned": True, "cordoned_by_drain": False}, True, id="by a person"),
+        pytest.param(
+            {"cordoned": True, "cordoned_by_drain": False, "labels": OUT_OF_SERVICE}, True, id="by a person as well"
+        ),
+        pytest.param({"cordoned": True}, True, id="an older backup"),
+        pytest.param({"cordoned": True, "labels": OUT_OF_SERVICE}, False, id="an older one, while a playbook drained"),
+    ],
+)
+def test_what_takes_a_node_out_of_service_for_a_while_is_not_given_back(noted: dict[str, Any], cordoned: bool) -> None:
+    marks = node_marks({"labels": {}, "taints": [], **noted})
+    assert marks == {"labels": {}, "taints": [], "cordoned": cordoned}
