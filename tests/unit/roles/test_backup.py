@@ -176,7 +176,7 @@ def test_the_cordon_of_a_drain_is_not_taken_for_a_persons(
     fields.append({"manager": "k3s", "operation": "Update", "fieldsV1": {"f:status": {}}})
     full = {**node, "metadata": {**node["metadata"], "managedFields": fields}}
 
-    def run(argv: list[str], **_: Any) -> str:
+    def run(argv: list[str], **_options: Any) -> str:
         """As kubectl does, which keeps managed fields to itself unless it is asked for them."""
         found = full if "--show-managed-fields" in argv else node
         return json.dumps({"items": [found] if "nodes" in argv else []})
