@@ -223,7 +223,7 @@ class Snapshots:
     told: list[list[str]] = field(default_factory=list)
     keeps: bool = False  # will not delete any
 
-    def run(self, argv: list[str], **_: Any) -> str:
+    def run(self, argv: list[str], **_options: Any) -> str:
         self.told.append(argv)
         if self.keeps and "delete" in argv:
             raise self.program.BackupError("it could not be deleted")
