@@ -105,9 +105,9 @@ def k3s_rotation(records: Records, names: Sequence[str]) -> dict[str, Any]:
     return plan_rotation(records, names).as_dict()
 
 
-def k3s_renewal(records: Records, names: Sequence[str], renewed: Sequence[str]) -> dict[str, Any]:
+def k3s_renewal(records: Records, names: Sequence[str], renewed: Sequence[str], here: Sequence[str]) -> dict[str, Any]:
     """New certificates for some machines, decided from the looks at all of them."""
-    return plan_renewal(records, names, renewed).as_dict()
+    return plan_renewal(records, names, renewed, here).as_dict()
 
 
 def k3s_rotation_begun(records: Records) -> list[str]:
