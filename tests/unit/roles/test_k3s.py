@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.playbooks import ansible_playbook
 
 PARTS = {"k3s_role": "server", "k3s_servers": ["pi2", "pi3"], "k3s_kubeconfig": ""}
@@ -32,3 +34,19 @@ def from_role(name: str) -> dict[str, Any]:
 
 def test_a_server_outside_of_the_run_has_the_node_name_that_the_inventory_gives_it(tmp_path: Path) -> None:
     assert told(tmp_path, "hostvars.pi3.__k3s_record.node_name", from_role("look_elsewhere")) == "tower"
+
+
+@pytest.mark.parametrize(
+    ("variables", "path"),
+    [
+        ({}, "~/.kube/home"),
+        ({"k3s_cluster_name": "home.lan"}, "~/.kube/home.lan"),
+        ({"k3s_kubeconfig": "~/.kube/home.lan.yaml"}, "~/.kube/home.lan"),
+    ],
+)
+def test_former_tokens_are_kept_under_the_name_of_the_cluster(
+    tmp_path: Path, variables: dict[str, str], path: str
+) -> None:
+    given = {"k3s_servers": ["pi2"], **variables}
+    kept = told(tmp_path, "__k3s_former_tokens_path", from_role("look_elsewhere"), **given)
+    assert kept == str(Path(f"{path}.former-tokens").expanduser())
