@@ -50,3 +50,8 @@ def test_former_tokens_are_kept_under_the_name_of_the_cluster(
     given = {"k3s_servers": ["pi2"], **variables}
     kept = told(tmp_path, "__k3s_former_tokens_path", from_role("look_elsewhere"), **given)
     assert kept == str(Path(f"{path}.former-tokens").expanduser())
+
+
+def test_an_agent_knows_the_port_of_the_servers(tmp_path: Path) -> None:
+    given = {"k3s_servers": ["pi3"], "k3s_role": "agent", "k3s_server_config": {"https-listen-port": 7443}}
+    assert told(tmp_path, "__k3s_wishes.port", from_role("look_elsewhere"), **given) == 7443
