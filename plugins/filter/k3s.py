@@ -8,11 +8,12 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ..module_utils._errors import HearthError
 from ..module_utils._k3s.archives import archive_changes
 from ..module_utils._k3s.certificates import report
 from ..module_utils._k3s.config import config_problems
 from ..module_utils._k3s.formation import Formation, formation
-from ..module_utils._k3s.machines import Machine, host_of, server_url
+from ..module_utils._k3s.machines import Machine, host_of, kubeconfig_of, server_url
 from ..module_utils._k3s.node_plan import NodePlan, Wishes, plan_node, service_need
 from ..module_utils._k3s.preflight import fleet_problems, machine_problems, restore_problems, same_machine
 from ..module_utils._k3s.renewal import plan_renewal
@@ -86,6 +87,14 @@ def k3s_hosts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     return [host_of(host) for host in hosts]
 
 
+def k3s_kubeconfig(host: Mapping[str, Any]) -> str:
+    """The path of the cluster's kubeconfig on the controller, as the variables of a host tell it."""
+    try:
+        return kubeconfig_of(host)
+    except HearthError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
 def k3s_upgrade(
     records: Records,
     names: Sequence[str],
@@ -105,9 +114,9 @@ def k3s_rotation(records: Records, names: Sequence[str]) -> dict[str, Any]:
     return plan_rotation(records, names).as_dict()
 
 
-def k3s_renewal(records: Records, names: Sequence[str], renewed: Sequence[str]) -> dict[str, Any]:
+def k3s_renewal(records: Records, names: Sequence[str], renewed: Sequence[str], here: Sequence[str]) -> dict[str, Any]:
     """New certificates for some machines, decided from the looks at all of them."""
-    return plan_renewal(records, names, renewed).as_dict()
+    return plan_renewal(records, names, renewed, here).as_dict()
 
 
 def k3s_rotation_begun(records: Records) -> list[str]:
@@ -158,6 +167,7 @@ class FilterModule:
             "k3s_formation": k3s_formation,
             "k3s_full_token": k3s_full_token,
             "k3s_hosts": k3s_hosts,
+            "k3s_kubeconfig": k3s_kubeconfig,
             "k3s_plan": k3s_plan,
             "k3s_problems": k3s_problems,
             "k3s_renewal": k3s_renewal,

@@ -13,8 +13,9 @@ author:
 description:
   - Tells versions, nodes, the members of the embedded etcd, pods and workloads that are not healthy, and APIs that
     are in use and that a later Kubernetes does not serve.
-  - What only a machine itself can tell is not part of it, such as certificates, the size of the datastore and the
-    installed version of k3s; M(hearth.cluster.k3s_info) tells that on the machine.
+  - What only a machine itself can tell is not part of it. M(hearth.cluster.k3s_info) tells on the machine which k3s is
+    installed, what it keeps its data in and how much room there is; playbook C(hearth.cluster.certificates) tells how
+    long certificates are good for.
 extends_documentation_fragment:
   - hearth.cluster._kube
   - hearth.cluster._kube.attributes

@@ -47,7 +47,9 @@ options:
     type: path
     required: true
   merge:
-    description: Whether to keep what else the file holds.
+    description:
+      - Whether to keep what else the file holds.
+      - Without it, a file that has clusters, users or contexts of other names is refused.
     type: bool
     default: false
   use_context:
@@ -98,7 +100,7 @@ from typing import Any
 from ..module_utils._faces import DiscreetModule, reporting_errors
 from ..module_utils._files.disk import look, perform
 from ..module_utils._files.plan import Change, State, Wanted, changes
-from ..module_utils._k3s.kubeconfig import merged, named, without_secrets
+from ..module_utils._k3s.kubeconfig import merged, named, replaced, without_secrets
 from ..module_utils._kube.yaml import read_documents, write_yaml
 
 ARGUMENTS = {
@@ -122,7 +124,11 @@ def write(options: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
     live = look(str(path))
     new = named(_document(options["source"], "the kubeconfig of k3s"), options["name"], options["server"])
     before = _document(live.content.decode(), str(path))
-    after = merged(before, new, use_context=options["use_context"]) if options["merge"] else new
+    after = (
+        merged(before, new, use_context=options["use_context"])
+        if options["merge"]
+        else replaced(before, new, str(path))
+    )
     # Compared as data, so that another program's way of writing the same YAML is no difference.
     content = live.content if after == before else write_yaml(after).encode()
     todo = _changes(path, content)

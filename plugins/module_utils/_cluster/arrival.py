@@ -17,7 +17,6 @@ _SERVER = "control-plane"
 class Arrival:
     """`member`: the machine is the node already. `stale`: the node is that of another machine, or of a former life."""
 
-    exists: bool = False
     member: bool = False
     stale: bool = False
     problems: tuple[str, ...] = ()
@@ -28,7 +27,7 @@ def plan_arrival(name: str, machine: Mapping[str, Any], nodes: Sequence[Live], *
     node = next((each for each in nodes if name_of(each) == name), None)
     member = node is not None and _has_a_life(machine["k3s"])
     problems = [*_other_machine(node, machine), *([] if member or not joins_etcd else _sqlite(name, nodes))]
-    return Arrival(node is not None, member, node is not None and not member, tuple(problems))
+    return Arrival(member, node is not None and not member, tuple(problems))
 
 
 def _has_a_life(k3s: Mapping[str, Any]) -> bool:

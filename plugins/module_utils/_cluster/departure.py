@@ -32,7 +32,6 @@ class Departure:
 
     exists: bool = False
     ready: bool = False
-    server: bool = False
     etcd: bool = False
     stops_first: bool = True  # whether k3s can be stopped there before the others let go of it
     volumes: tuple[str, ...] = ()
@@ -48,7 +47,6 @@ def plan_departure(name: str, nodes: Sequence[Live], volumes: Sequence[Live], wo
     return Departure(
         exists=True,
         ready=is_ready(node),
-        server=_SERVER in roles_of(node),
         etcd=etcd_member_of(node) is not None,
         stops_first=_goes_on_without(node, nodes),
         volumes=tuple(map(str, there)),

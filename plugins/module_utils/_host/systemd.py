@@ -19,7 +19,6 @@ _PROPERTIES = (
     "UnitFileState",
     "MainPID",
     "NRestarts",
-    "NeedDaemonReload",
     "Job",
     "ExecMainStartTimestampMonotonic",
 )
@@ -37,7 +36,6 @@ class Unit:
     main_pid: int = 0
     started_at: float | None = None  # seconds since 1970, by the clock as it stands now
     restarts: int = 0
-    needs_reload: bool = False
     queued: bool = False  # a start was asked for and waits for other units
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,7 +64,6 @@ def _unit(name: str, properties: dict[str, str]) -> Unit:
         main_pid=pid,
         started_at=_wall_time(properties.get("ExecMainStartTimestampMonotonic", "")) if pid else None,
         restarts=int(properties.get("NRestarts") or 0),
-        needs_reload=properties.get("NeedDaemonReload") == "yes",
         queued=properties.get("Job", "0").split()[:1] not in ([], ["0"]),
     )
 

@@ -41,6 +41,24 @@ def merged(into: Mapping[str, Any], source: Mapping[str, Any], *, use_context: b
     return result
 
 
+def replaced(former: Mapping[str, Any], source: Mapping[str, Any], path: str) -> Document:
+    """Put one document in the place of another, which may hold no entry of another name: that would be lost."""
+    _check(former, path)
+    others = [
+        str(entry.get("name"))
+        for section in _SECTIONS
+        for entry in former.get(section) or []
+        if entry.get("name") not in {ours["name"] for ours in source[section]}
+    ]
+    if others:
+        raise InputError(
+            f"{path} also has entries called {', '.join(dict.fromkeys(others))}, which would be lost: put the cluster "
+            "beside them with merge=true, or name a file of its own (role k3s: k3s_kubeconfig_merge is for the one, "
+            "k3s_kubeconfig for the other)"
+        )
+    return dict(source)
+
+
 def without_secrets(document: Mapping[str, Any]) -> Document:
     """Show a document with a mark in place of each credential."""
     shown = copy.deepcopy(dict(document))

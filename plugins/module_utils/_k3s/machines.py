@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .._errors import InputError
+
 Role = Literal["server", "agent"]
 Datastore = Literal["", "sqlite", "etcd", "external"]
 
@@ -98,6 +100,20 @@ def host_of(variables: Mapping[str, Any]) -> dict[str, str]:
         "node_name": str(variables.get("k3s_node_name") or hostname).lower(),
         "url": _url(address, config.get("https-listen-port", 6443)),
     }
+
+
+def kubeconfig_of(variables: Mapping[str, Any]) -> str:
+    """Where the controller has the kubeconfig of a host's cluster, which is where role k3s puts it.
+
+    An empty path would lead to whichever cluster the environment or `~/.kube/config` names.
+    """
+    path = variables.get("k3s_kubeconfig", f"~/.kube/{variables.get('k3s_cluster_name', 'home')}.yaml")
+    if not path:
+        raise InputError(
+            "k3s_kubeconfig is empty, and this goes through the API of the cluster: name a file for its kubeconfig, or "
+            "leave k3s_kubeconfig out. In k3s_kubeconfig_merge the current context may be that of another cluster"
+        )
+    return str(path)
 
 
 def _url(address: str, port: int) -> str:

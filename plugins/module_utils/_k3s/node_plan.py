@@ -36,7 +36,6 @@ class NodePlan:
 
     config: dict[str, Any]
     secret_config: dict[str, Any] = field(repr=False)
-    joins: str = ""
     token_from: str = ""
     replaces_node: bool = False
     returns: bool = False  # to service, out of which a playbook took it that was cut short
@@ -48,7 +47,6 @@ class NodePlan:
         """Return plain data for templates, without what is secret."""
         return {
             "config": self.config,
-            "joins": self.joins,
             "token_from": self.token_from,
             "replaces_node": self.replaces_node,
             "returns": self.returns,
@@ -64,13 +62,11 @@ def plan_node(
     """Decide for one machine, from what all of them are now."""
     others = [server for server in servers_among(machines, names) if server.live and server.name != me.name]
     membership = _membership(me, others, formed, wishes)
-    joins = str(membership.get("server", ""))
     old_node = _left_behind(me, others, formed)
     config, secret = _config(me, membership, formed, wishes)
     return NodePlan(
         config=config,
         secret_config=secret,
-        joins=joins,
         token_from=_token_from(me, others, formed, wishes),
         replaces_node=old_node is not None,
         returns=_was_left_out(me, servers_among(machines, names)),

@@ -29,19 +29,23 @@ class Renewal:
         return {"order": list(self.order), "problems": list(self.problems), "says": says}
 
 
-def plan_renewal(records: Sequence[Record], names: Sequence[str], renewed: Sequence[str]) -> Renewal:
-    """Decide from the machines that answered; `names` are all of the cluster.
+def plan_renewal(
+    records: Sequence[Record], names: Sequence[str], renewed: Sequence[str], here: Sequence[str]
+) -> Renewal:
+    """Decide from the machines that are known; `names` are all of the cluster, `here` those that this run can restart.
 
-    A server that ails may be what a run that was cut short has stopped: it comes first if it is one of the `renewed`.
+    A server that ails may be what a run that was cut short has stopped: it comes first if it is one of the `renewed`
+    that are here.
     """
     strangers = [
         f"{name} is no machine of the cluster; its machines are {', '.join(names)}"
         for name in renewed
         if name not in names
     ]
+    due = [name for name in renewed if name in here]
     ailing = ailing_servers(records)
     turns = {record["name"]: (record["role"] == "agent", record["name"] not in ailing) for record in records}
     return Renewal(
-        order=tuple(sorted((name for name in turns if name in renewed), key=turns.__getitem__)),
-        problems=(*strangers, *health_problems(ailing, renewed)),
+        order=tuple(sorted((name for name in turns if name in due), key=turns.__getitem__)),
+        problems=(*strangers, *health_problems(ailing, due)),
     )

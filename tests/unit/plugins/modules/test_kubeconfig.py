@@ -102,6 +102,16 @@ def test_no_output_shows_a_credential(run: Any, tmp_path: Path) -> None:
     assert "home" in output
 
 
+def test_a_file_that_others_share_is_not_replaced(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(OTHERS)
+    for check in (True, False):
+        said = run(path, check=check)["msg"]
+        assert "also has entries called work, which would be lost" in said
+        assert "k3s_kubeconfig_merge" in said
+    assert path.read_text() == OTHERS
+
+
 def test_a_damaged_file_is_named_and_kept(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text("clusters: [\n")

@@ -38,7 +38,7 @@ def arrival(look: dict[str, Any], *live: dict[str, Any], joins_etcd: bool = Fals
     ],
 )
 def test_a_machine_that_knows_its_past_is_the_node(look: dict[str, Any], member: bool) -> None:
-    assert arrival(look, pi3()) == Arrival(exists=True, member=member, stale=not member)
+    assert arrival(look, pi3()) == Arrival(member=member, stale=not member)
 
 
 def test_a_name_that_nobody_has_is_free() -> None:

@@ -37,7 +37,6 @@ def unit(name: str, **properties: str) -> str:
         "UnitFileState": "enabled",
         "MainPID": "77",
         "NRestarts": "0",
-        "NeedDaemonReload": "no",
         "Job": "0",
         "ExecMainStartTimestampMonotonic": "1000000",
     }

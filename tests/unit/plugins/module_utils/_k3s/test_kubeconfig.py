@@ -13,6 +13,7 @@ from ansible_collections.hearth.cluster.plugins.module_utils._k3s.kubeconfig imp
     is_current,
     merged,
     named,
+    replaced,
     without_secrets,
 )
 
@@ -70,6 +71,19 @@ def test_an_entry_of_the_name_is_replaced_where_it_stands() -> None:
     again = merged(first, named(OF_K3S, "home", "https://pi2:6443"), use_context=False)
     assert [entry["name"] for entry in again["clusters"]] == ["home", "work"]
     assert again["clusters"][0]["cluster"]["server"] == "https://pi2:6443"
+
+
+def test_what_has_the_name_alone_is_replaced() -> None:
+    elsewhere = named(OF_K3S, "home", "https://pi2:6443")
+    assert replaced(HOME, elsewhere, "home.yaml") == elsewhere
+    assert replaced({}, elsewhere, "home.yaml") == elsewhere
+
+
+@pytest.mark.parametrize("section", ["clusters", "users", "contexts"])
+def test_no_entry_of_another_name_is_lost(section: str) -> None:
+    shared = {**HOME, section: [*HOME[section], *OTHER[section]]}
+    with pytest.raises(InputError, match="config also has entries called work, which would be lost"):
+        replaced(shared, HOME, "config")
 
 
 def test_the_context_becomes_current_if_asked_for_or_if_there_is_none() -> None:

@@ -68,7 +68,7 @@ def test_a_joining_server_takes_address_and_token_from_a_live_one() -> None:
 
 def test_an_agent_joins_a_live_server() -> None:
     planned = plan("pi4", [member("pi1"), blank("pi4", role="agent")])
-    assert planned.joins == "https://10.0.0.1:6443"
+    assert planned.config["server"] == "https://10.0.0.1:6443"
     assert planned.token_from == "pi1"
     assert "tls-san" not in planned.config
 
@@ -89,17 +89,17 @@ def test_a_member_keeps_its_configuration_whoever_is_live(name: str) -> None:
 
 def test_an_agent_that_runs_keeps_the_server_it_was_given_though_that_one_is_dead() -> None:
     planned = plan("pi4", [blank("pi1"), member("pi2"), agent("pi4")])
-    assert planned.joins == "https://10.0.0.1:6443"
+    assert planned.config["server"] == "https://10.0.0.1:6443"
 
 
 def test_an_agent_that_does_not_run_is_led_to_a_server_that_does() -> None:
     planned = plan("pi4", [blank("pi1"), member("pi2"), agent("pi4", running=False)])
-    assert planned.joins == "https://10.0.0.2:6443"
+    assert planned.config["server"] == "https://10.0.0.2:6443"
 
 
 def test_an_agent_that_does_not_run_is_led_away_from_a_server_that_left_the_inventory() -> None:
     strayed = agent("pi4", configured_server="https://10.0.0.9:6443", running=False)
-    assert plan("pi4", [member("pi2"), strayed], ["pi2"]).joins == "https://10.0.0.2:6443"
+    assert plan("pi4", [member("pi2"), strayed], ["pi2"]).config["server"] == "https://10.0.0.2:6443"
 
 
 @pytest.mark.parametrize("name", ["pi2", "pi3"])

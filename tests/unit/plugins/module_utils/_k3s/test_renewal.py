@@ -17,8 +17,11 @@ from ansible_collections.hearth.cluster.tests.unit.plugins.module_utils._k3s.rec
 NAMES = ("pi1", "pi2", "pi3")
 
 
-def plan(records: list[dict[str, Any]], *renewed: str) -> Renewal:
-    return plan_renewal(records, [*NAMES, "pi4"], renewed or NAMES)
+ALL = (*NAMES, "pi4")
+
+
+def plan(records: list[dict[str, Any]], *renewed: str, here: tuple[str, ...] = ALL) -> Renewal:
+    return plan_renewal(records, ALL, renewed or NAMES, here)
 
 
 def stopped(records: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
@@ -43,6 +46,11 @@ def test_servers_come_before_agents() -> None:
 
 def test_a_server_that_a_killed_run_has_stopped_comes_first() -> None:
     assert plan(stopped(three_servers(), "pi3")) == Renewal(("pi3", "pi1", "pi2"))
+
+
+def test_machines_that_this_run_cannot_restart_are_known_and_left_alone() -> None:
+    assert plan(three_servers(), here=("pi2",)) == Renewal(("pi2",))
+    assert "mend it first" in plan(stopped(three_servers(), "pi3"), here=("pi2",)).problems[0], "it cannot come first"
 
 
 def test_an_agent_that_ails_keeps_nobody() -> None:

@@ -65,7 +65,8 @@ def test_a_new_server_joins_those_that_only_the_api_has_shown() -> None:
     records = [each for each in (record(host(name), *nodes) for name in SERVERS) if each] + [blank("pi3")]
     assert filters.k3s_problems(records, SERVERS) == []
     plan = filters.k3s_plan(records, "pi3", SERVERS)
-    assert (plan["joins"], plan["token_from"], plan["problems"]) == ("https://10.0.0.1:6443", "pi1", [])
+    assert plan["config"]["server"] == "https://10.0.0.1:6443"
+    assert (plan["token_from"], plan["problems"]) == ("pi1", [])
     assert plan["waits_for_etcd"]
     assert not plan["replaces_node"]
 

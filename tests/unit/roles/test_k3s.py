@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What role k3s makes of its parameters, and what it notes about machines: asked from a play on this computer alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.playbooks import ansible_playbook
+
+PARTS = {"k3s_role": "server", "k3s_servers": ["pi2", "pi3"], "k3s_kubeconfig": ""}
+
+
+def told(desk: Path, question: str, *tasks: dict[str, Any], **variables: Any) -> Any:
+    """The value of an expression on pi2 after some task files of the role have run there, without pi3."""
+    here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    hosts = {"pi2": {}, "pi3": {"k3s_node_name": "Tower"}}
+    (desk / "hosts.json").write_text(json.dumps({"k3s_server": {"hosts": hosts, "vars": here}}))
+    tell = {"ansible.builtin.copy": {"content": f"{{{{ {question} | to_json }}}}", "dest": str(desk / "told")}}
+    play = {"hosts": "pi2", "gather_facts": False, "tasks": [*tasks, tell]}
+    (desk / "play.json").write_text(json.dumps([play]))
+    words = ("-i", "hosts.json", "play.json", "--extra-vars", json.dumps({**PARTS, **variables}))
+    status, said = ansible_playbook(desk, *words)
+    assert status == 0, said
+    return json.loads((desk / "told").read_text())
+
+
+def from_role(name: str) -> dict[str, Any]:
+    return {"ansible.builtin.include_role": {"name": "hearth.cluster.k3s", "tasks_from": name, "public": True}}
+
+
+def test_a_server_outside_of_the_run_has_the_node_name_that_the_inventory_gives_it(tmp_path: Path) -> None:
+    assert told(tmp_path, "hostvars.pi3.__k3s_record.node_name", from_role("look_elsewhere")) == "tower"
+
+
+@pytest.mark.parametrize(
+    ("variables", "path"),
+    [
+        ({}, "~/.kube/home"),
+        ({"k3s_cluster_name": "home.lan"}, "~/.kube/home.lan"),
+        ({"k3s_kubeconfig": "~/.kube/home.lan.yaml"}, "~/.kube/home.lan"),
+    ],
+)
+def test_former_tokens_are_kept_under_the_name_of_the_cluster(
+    tmp_path: Path, variables: dict[str, str], path: str
+) -> None:
+    given = {"k3s_servers": ["pi2"], **variables}
+    kept = told(tmp_path, "__k3s_former_tokens_path", from_role("look_elsewhere"), **given)
+    assert kept == str(Path(f"{path}.former-tokens").expanduser())
+
+
+def test_an_agent_knows_the_port_of_the_servers(tmp_path: Path) -> None:
+    given = {"k3s_servers": ["pi3"], "k3s_role": "agent", "k3s_server_config": {"https-listen-port": 7443}}
+    assert told(tmp_path, "__k3s_wishes.port", from_role("look_elsewhere"), **given) == 7443
