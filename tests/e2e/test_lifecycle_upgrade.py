@@ -120,11 +120,20 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(old_cluster
     converged(old_cluster)
 
 
+def configure(machine: Machine, line: str) -> None:
+    machine.ssh(f"sudo mkdir -p $(dirname {BROKEN}); echo '{line}' | sudo tee {BROKEN} > /dev/null")
+
+
 @pytest.mark.soak
 def test_a_server_that_does_not_come_back_ends_the_upgrade_and_the_next_run_goes_on(old_cluster: Cluster) -> None:
-    """It is the one that the kubeconfig names: the next run goes past it."""
+    """It is the one that the kubeconfig names: the next run goes past it. None begins without a snapshot of it."""
     machine = old_cluster.lab.machine("pi1")
-    machine.ssh(f"sudo mkdir -p $(dirname {BROKEN}); echo 'data-dir: /dev/null/k3s' | sudo tee {BROKEN} > /dev/null")
+    configure(machine, "data-dir: /dev/null/k3s")
+    refused = upgrade()
+    assert (refused.status != 0, refused.changes) == (True, ()), refused.output[-6000:]
+    told(refused, "pi1", "do without a snapshot: -e k3s_upgrade_snapshot=false")
+
+    configure(machine, "kube-apiserver-arg: no-such-flag=true")
     ended = measured(old_cluster, "-e", "k3s_ready_timeout=60")
     assert ended.run.status != 0
     unnoticed(ended.seen)
