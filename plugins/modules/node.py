@@ -124,8 +124,8 @@ options:
     default: refuse
   moving_claims:
     description:
-      - Claims, as namespace and name, whose volumes are moved once the node is empty, by M(hearth.cluster.volume_move), or
-        go with it.
+      - Claims, as namespace and name, whose volumes are moved once the node is empty, by M(hearth.cluster.volume_move),
+        or are given up with it.
       - Pods that are pinned to the node by nothing else are evicted, and not waited for.
     type: list
     elements: str
