@@ -400,10 +400,13 @@ def with_volumes(manifest: Mapping[str, Any], archived: Iterable[Mapping[str, An
 
 
 def drop_leftovers(directory: Path) -> None:
-    """Remove what runs that were killed had fetched; one that is younger than a day may be on its way."""
-    yesterday = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() - 86400))
+    """Remove what runs that were killed had fetched; what was written to within a day may be on its way.
+
+    Its name tells the time by the clock of a server, which may be behind.
+    """
+    yesterday = time.time() - 86400
     for left in directory.glob("*.part"):
-        if NAME.fullmatch(left.stem) and left.stem < yesterday:
+        if NAME.fullmatch(left.stem) and left.stat().st_mtime < yesterday:
             shutil.rmtree(left)
 
 
