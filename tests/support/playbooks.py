@@ -10,6 +10,9 @@ from pathlib import Path
 
 PROGRAM = str(Path(sys.prefix) / "bin/ansible-playbook")
 
+# The variables of a host that is this computer.
+HERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+
 
 def ansible_playbook(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """The exit status, and all that was said."""

@@ -6,17 +6,15 @@ answer, and a server that does is always found.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.playbooks import ansible_playbook
+from tests.support.playbooks import HERE, ansible_playbook
 
 ROOT = Path(__file__).parents[3]
 HOSTS = {"Pi2": {}, "pi3.home": {}, "third": {"k3s_node_name": "pi4"}}
-HERE = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
 
 # Stands for the modules: notes what it is asked, and answers what the test has written down for it.
 MODULE = """#!/usr/bin/python
@@ -55,7 +53,7 @@ class Desk:
         (plugins / "lookup" / "api_server.py").write_text(API_SERVER)
         for module in ("node", "volume_copy", "volume_move"):
             (plugins / "modules" / f"{module}.py").write_text(MODULE.replace("FOLDER", repr(str(folder))))
-        self.write("hosts.json", {"k3s_cluster": {"hosts": HOSTS, "vars": HERE}})
+        self.write("hosts.json", {"k3s_cluster": {"hosts": HOSTS, "vars": {**HERE, "ansible_become": False}}})
         move = {"claim": "default/data", "path": "/pv", "new_path": "/pv.moved-1", "is_copied": False}
         plan = {"to": "pi3", "nodes": ["pi3", "pi4", "pi9"], "moves": [move], "address": "10.0.0.3", "run": "it"}
         left = [{"path": str(self.old)}]

@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.playbooks import ansible_playbook
+from tests.support.playbooks import HERE, ansible_playbook
 
 PARTS = {"k3s_role": "server", "k3s_servers": ["pi2", "pi3"], "k3s_kubeconfig": ""}
 
 
 def told(desk: Path, question: str, *tasks: dict[str, Any], **variables: Any) -> Any:
     """The value of an expression on pi2 after some task files of the role have run there, without pi3."""
-    here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
     hosts = {"pi2": {}, "pi3": {"k3s_node_name": "Tower"}}
-    (desk / "hosts.json").write_text(json.dumps({"k3s_server": {"hosts": hosts, "vars": here}}))
+    (desk / "hosts.json").write_text(json.dumps({"k3s_server": {"hosts": hosts, "vars": HERE}}))
     tell = {"ansible.builtin.copy": {"content": f"{{{{ {question} | to_json }}}}", "dest": str(desk / "told")}}
     play = {"hosts": "pi2", "gather_facts": False, "tasks": [*tasks, tell]}
     (desk / "play.json").write_text(json.dumps([play]))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.support.playbooks import ansible_playbook
+from tests.support.playbooks import HERE, ansible_playbook
 
 TASKS = Path(__file__).parents[3] / "roles/raspberry_pi/tasks/reboot.yml"
 TOGETHER = "touch $0; for i in $(seq 150); do test -e blank1 -a -e blank2 && exit; sleep 0.2; done; exit 1"
@@ -17,12 +17,11 @@ ALONE = "mkdir down && sleep 1 && rmdir down"
 
 def restart(directory: Path, command: str, *names: str) -> tuple[int, str]:
     """All four machines are in the run, and those that are named start again. Two are nodes of a cluster."""
-    here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
     hosts = {
         name: {"__raspberry_pi_host": {"cluster_member": name.startswith("pi")}}
         for name in ("blank1", "blank2", "pi1", "pi2")
     }
-    (directory / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": here}}))
+    (directory / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": HERE}}))
     (task,) = yaml.safe_load(TASKS.read_text())
     del task["ansible.builtin.reboot"]
     argv = ["sh", "-c", command, "{{ inventory_hostname }}"]
