@@ -54,3 +54,26 @@ def test_former_tokens_are_kept_under_the_name_of_the_cluster(
 def test_an_agent_knows_the_port_of_the_servers(tmp_path: Path) -> None:
     given = {"k3s_servers": ["pi3"], "k3s_role": "agent", "k3s_server_config": {"https-listen-port": 7443}}
     assert told(tmp_path, "__k3s_wishes.port", from_role("look_elsewhere"), **given) == 7443
+
+
+@pytest.mark.parametrize(
+    ("brought", "need"),
+    [
+        ({"skipped": True, "changed": False}, ""),
+        ({"changed": True}, "restarted"),
+        # A run that was killed left a task behind, which put it there after the machine had been looked at.
+        ({"changed": False}, "restarted"),
+    ],
+)
+def test_k3s_is_restarted_for_a_binary_that_was_another_one_at_the_look(
+    tmp_path: Path, brought: dict[str, bool], need: str
+) -> None:
+    running = {"active": "active", "enabled": True, "started_at": 2.0}
+    given = {
+        "__k3s_binary": brought,
+        "__k3s_record": {"probe": {"k3s": {"service": running, "binary": {"modified_at": 1.0}}}},
+        "__k3s_files": [],
+        "__k3s_token_files": [],
+        "__k3s_archive_changes": {"old": []},
+    }
+    assert told(tmp_path, "__k3s_need", from_role("configure"), **given) == need
