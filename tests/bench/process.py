@@ -31,12 +31,10 @@ NOTHING = Finished(0.0, 0.0, 0.0)
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str], log: Path) -> Finished:
     """Run a command to its end; what it says goes to a log, whose ends are shown if it fails."""
-    # Make keeps Python from writing bytecode; who uses these tools has that of libraries since they were installed.
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with log.open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command, env={**inherited, **environment}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         _pid, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started

@@ -43,7 +43,7 @@ def unnoticed(cluster: Cluster, name: str, *arguments: str, away: str = "") -> p
     assert run.status == 0, run.output[-6000:]
     assert seen.failed_requests == 0, seen.table()
     assert eventually(lambda: all(each["Ready"] == "True" for each in cluster.conditions().values()))
-    assert not any(node["spec"].get("unschedulable") for node in cluster.get("nodes")["items"])
+    assert not any(node["spec"].get("unschedulable") for node in cluster.nodes())
     return run
 
 
@@ -51,10 +51,7 @@ def test_an_upgrade_ends_with_the_agents(agents: Cluster) -> None:
     version = ("-e", f"k3s_version={NEW}")
     run = unnoticed(agents, "upgrade_k3s", *version)
     assert f"k3s {NEW} is on pi1, pi2, pi3" in " ".join(run.output.split())
-    found = {
-        node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in agents.get("nodes")["items"]
-    }
-    assert found == dict.fromkeys(NAMES, NEW)
+    assert agents.versions() == dict.fromkeys(NAMES, NEW)
     assert playbook.run("hearth.cluster.upgrade_k3s", *LAYOUT, *version).changes == ()
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.drill import killed
-from tests.e2e.test_lifecycle_upgrade import OLD
-from tests.lab import playbook, releases
+from tests.e2e.test_lifecycle_upgrade import OLD, begin_anew
+from tests.lab import playbook
 from tests.lab.cluster import Cluster, eventually, http_status
 from tests.lab.lab import Lab
 
@@ -18,13 +18,8 @@ SITE = ("site", "-e", f"k3s_version={OLD}")
 
 
 @pytest.fixture
-def blank(lab: Lab, demo: str) -> Lab:
-    """The demo's machines as newly written cards.
-
-    Comes after the demo, so that the release server and what it serves are there.
-    """
-    releases.release(OLD)
-    lab.up(fresh=True)
+def blank(lab: Lab) -> Lab:
+    begin_anew(lab)
     return lab
 
 
@@ -38,8 +33,9 @@ def kill_then_converge(lab: Lab, turn: int = 0) -> None:
     killed(*SITE, within=(3.0, 90.0), turn=turn)
     for machine in lab.machines():
         machine.wait_ready()  # it may have been on its way down or up
-    site()
+    finished = site()
     cluster = Cluster(lab)
+    assert cluster.token().rsplit(":", 1)[-1] not in finished.output
     assert {name: each["Ready"] for name, each in cluster.conditions().items()} == dict.fromkeys(
         ("pi1", "pi2", "pi3"), "True"
     )

@@ -91,7 +91,7 @@ def boots(cluster: Cluster) -> dict[str, str]:
 
 
 def cordoned(cluster: Cluster) -> list[str]:
-    return [node["metadata"]["name"] for node in cluster.get("nodes")["items"] if node["spec"].get("unschedulable")]
+    return [node["metadata"]["name"] for node in cluster.nodes() if node["spec"].get("unschedulable")]
 
 
 def test_every_machine_is_patched_and_started_again_while_all_goes_on(patched: Cluster) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e import test_lifecycle_restore as backups
 from tests.e2e.drill import Drill, drill, killed
-from tests.lab import playbook, releases
+from tests.lab import demo, playbook, releases
 from tests.lab.availability import Availability
 from tests.lab.builds import K3S_VERSIONS
 from tests.lab.cluster import Cluster, eventually, psql
@@ -28,13 +28,19 @@ TO_NEW = ("-e", f"k3s_version={NEW}")
 BROKEN = "/etc/rancher/k3s/config.yaml.d/99-broken.yaml"
 
 
+def begin_anew(lab: Lab) -> None:
+    """Blank machines, and the older version for them."""
+    demo.supply(lab.progress)
+    releases.release(OLD)
+    lab.up(fresh=True)
+
+
 @pytest.fixture
-def old_cluster(lab: Lab, demo: str) -> Cluster:
+def old_cluster(lab: Lab) -> Cluster:
     """The older version on three servers: those that another test left with it, or blank machines until now."""
     cluster = Cluster(lab)
     if not is_old(cluster):
-        releases.release(OLD)
-        lab.up(fresh=True)
+        begin_anew(lab)
         run = playbook.run("hearth.cluster.site", "-e", f"k3s_version={OLD}")
         assert run.status == 0, run.output[-6000:]
     psql(cluster, "create table if not exists drills (name text); insert into drills values ('upgrade')")
@@ -43,7 +49,7 @@ def old_cluster(lab: Lab, demo: str) -> Cluster:
 
 def is_old(cluster: Cluster) -> bool:
     try:
-        return versions(cluster) == dict.fromkeys(ALL, OLD) and cluster.is_whole(*ALL)
+        return cluster.versions() == dict.fromkeys(ALL, OLD) and cluster.is_whole(*ALL)
     except LabError:  # no machine runs a server
         return False
 
@@ -65,16 +71,11 @@ def told(run: Run, *words: str) -> None:
     assert all(word in flat for word in words), run.output[-6000:]
 
 
-def versions(cluster: Cluster) -> dict[str, str]:
-    nodes = cluster.get("nodes")["items"]
-    return {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
-
-
 def converged(cluster: Cluster) -> None:
     """All run the new version, nothing is out of service, nothing was lost, and nothing is left to do."""
-    assert versions(cluster) == dict.fromkeys(ALL, NEW)
+    assert cluster.versions() == dict.fromkeys(ALL, NEW)
     assert cluster.is_whole(*ALL)
-    nodes = cluster.get("nodes")["items"]
+    nodes = cluster.nodes()
     assert not any(node["spec"].get("unschedulable") for node in nodes)
     assert not any("hearth.cluster/out-of-service" in node["metadata"]["labels"] for node in nodes)
     assert "upgrade" in psql(cluster, "select name from drills")
@@ -96,7 +97,7 @@ def test_three_servers_are_upgraded_while_all_goes_on(old_cluster: Cluster) -> N
     assert predicted.status == 0, predicted.output[-6000:]
     told(predicted, f"k3s {NEW} goes to pi1, pi2 and pi3, in this order", "pi1 saves a snapshot of etcd")
     assert old_cluster.processes() == before
-    assert set(versions(old_cluster).values()) == {OLD}
+    assert set(old_cluster.versions().values()) == {OLD}
 
     with stopped(old_cluster.lab.machine("pi3"), old_cluster):
         refused = upgrade()
@@ -110,6 +111,18 @@ def test_three_servers_are_upgraded_while_all_goes_on(old_cluster: Cluster) -> N
 def finished(done: Drill) -> None:
     assert done.run.status == 0, done.run.output[-6000:]
     unnoticed(done.seen)
+
+
+@pytest.mark.soak
+def test_the_way_back_is_a_backup_of_before(old_cluster: Cluster, tmp_path: Path) -> None:
+    """etcd's data go back with the version that wrote them; what was done since is given up on the explicit word."""
+    taken = backups.take(old_cluster, tmp_path)
+    finished(measured(old_cluster))
+    psql(old_cluster, "insert into backed_up values ('later')")
+
+    run = backups.restore(taken.path, taken, "-e", f"k3s_version={OLD}", "-e", "overwrite=lab", "--diff", "-vv")
+    backups.as_it_was(taken, old_cluster, run)
+    assert is_old(old_cluster)
 
 
 @pytest.mark.soak
@@ -138,7 +151,7 @@ def test_a_server_that_does_not_come_back_ends_the_upgrade_and_the_next_run_goes
     assert ended.run.status != 0
     unnoticed(ended.seen)
     told(ended.run, "pi1", "did not become ready")
-    assert versions(old_cluster) == dict.fromkeys(ALL, OLD)
+    assert old_cluster.versions() == dict.fromkeys(ALL, OLD)
 
     machine.ssh(f"sudo rm {BROKEN}")
     done = measured(old_cluster)
@@ -158,15 +171,3 @@ def test_a_power_cut_in_the_middle_of_a_nodes_upgrade(old_cluster: Cluster) -> N
     done = upgrade()
     assert done.status == 0, done.output[-6000:]
     converged(old_cluster)
-
-
-@pytest.mark.soak
-def test_the_way_back_is_a_backup_of_before(old_cluster: Cluster, tmp_path: Path) -> None:
-    """etcd's data go back with the version that wrote them; what was done since is given up on the explicit word."""
-    taken = backups.take(old_cluster, tmp_path)
-    finished(measured(old_cluster))
-    psql(old_cluster, "insert into backed_up values ('later')")
-
-    run = backups.restore(taken.path, taken, "-e", f"k3s_version={OLD}", "-e", "overwrite=lab", "--diff", "-vv")
-    backups.as_it_was(taken, old_cluster, run)
-    assert is_old(old_cluster)

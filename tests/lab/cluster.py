@@ -47,17 +47,26 @@ class Cluster:
     def get(self, *arguments: str, server: Machine | None = None) -> Any:
         return json.loads(self.kubectl("get", *arguments, "-o", "json", server=server))
 
+    def nodes(self) -> Any:
+        return self.get("nodes")["items"]
+
     def conditions(self) -> dict[str, dict[str, str]]:
         """``{"pi1": {"Ready": "True", "EtcdIsVoter": "True", …}, …}``"""
         return {
             node["metadata"]["name"]: {item["type"]: item["status"] for item in node["status"]["conditions"]}
-            for node in self.get("nodes")["items"]
+            for node in self.nodes()
         }
+
+    def versions(self) -> dict[str, str]:
+        """The k3s of each node."""
+        return {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in self.nodes()}
 
     def is_whole(self, *names: str) -> bool:
         """Whether these are the nodes, each Ready and a voter of etcd."""
         seen = self.conditions()
-        return set(seen) == set(names) and all(each["Ready"] == each["EtcdIsVoter"] == "True" for each in seen.values())
+        return set(seen) == set(names) and all(
+            each["Ready"] == each.get("EtcdIsVoter") == "True" for each in seen.values()
+        )
 
     def processes(self) -> dict[str, str]:
         """What identifies the running k3s of each machine: its main process and when that started."""

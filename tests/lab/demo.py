@@ -28,19 +28,14 @@ PACKAGES = (
 def on_machines(progress: Progress) -> None:
     """The real thing: ``hearth.cluster.site`` on the lab's three machines."""
     lab = Lab(progress=progress)
-    takes_release = releases.takes_real_one()
-    if not takes_release:
-        releases.release(builds.NEWEST_K3S, progress)
-    for name in IMAGES:
-        images.archive(name, progress)
-    releases.serve_releases(lab.instance)
+    supply(progress)
     lab.up()
     succeed(playbook.run("hearth.cluster.site", show=True), "hearth.cluster.site")
 
     cluster = Cluster(lab)
     addresses = [machine.address for machine in lab.machines()]
     answers = {address: eventually(lambda: http_status(address) == 200) for address in addresses}  # noqa: B023
-    what = f"k3s {builds.NEWEST_K3S}" if takes_release else builds.described(builds.NEWEST_K3S)
+    what = f"k3s {builds.NEWEST_K3S}" if releases.takes_real_one() else builds.described(builds.NEWEST_K3S)
     print(f"\nThe k3s of these machines is {what}.\n")
     print(cluster.kubectl("get", "nodes", "-o", "wide"))
     print(cluster.kubectl(*PACKAGES))
@@ -48,6 +43,14 @@ def on_machines(progress: Progress) -> None:
         print(f"http://{address}/ {'answers with 200' if answered else 'does not answer'}")
     if not all(answers.values()):
         raise LabError("the blog does not answer on every machine; look at it with: sudo k3s kubectl get pods -n blog")
+
+
+def supply(progress: Progress) -> None:
+    """Build what the machines will be made of, unless the cache has it."""
+    if not releases.takes_real_one():
+        releases.release(builds.NEWEST_K3S, progress)
+    for name in IMAGES:
+        images.archive(name, progress)
 
 
 def on_simulated_nodes(progress: Progress) -> None:
