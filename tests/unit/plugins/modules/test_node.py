@@ -170,14 +170,18 @@ def test_a_workload_that_crashes_elsewhere_gets_all_the_time_there_is(run: Runne
     assert (answer["reason"], cluster.slept) == ("timeout", 300.0)
 
 
-def test_a_workload_that_is_deleted_during_the_drain_is_not_waited_for(run: Runner, cluster: Cluster) -> None:
+def test_a_workload_that_is_deleted_during_the_drain_is_not_waited_for_nor_called_healthy(
+    run: Runner, cluster: Cluster
+) -> None:
     web(cluster)
 
     def somebody_deletes_it(_pod: Any) -> None:
         del cluster.objects["apps", "Deployment", "default", "web"]
 
     cluster.after_eviction = somebody_deletes_it
-    assert run(name="pi2", state="drained")["evicted"] == ["default/web-6d4cf-x"]
+    answer = run(name="pi2", state="drained")
+    assert (answer["evicted"], answer["moved"]) == (["default/web-6d4cf-x"], [])
+    assert answer["message"] == "Node pi2: cordoned, 1 pod evicted"
     assert cluster.slept < 10
 
 
