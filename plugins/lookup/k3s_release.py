@@ -28,8 +28,9 @@ options:
     description:
       - What to return. V(sha256), V(size) in bytes, and V(path) are the binary's.
       - V(images) is the path of the archive of all images that k3s itself needs, for machines without a network.
+      - V(version) is the version itself, if there is such a release, for whatever architecture.
     type: str
-    choices: [sha256, size, path, images]
+    choices: [sha256, size, path, images, version]
     default: path
   url:
     description: Where the releases are; the version and the name of a file are appended.
@@ -64,7 +65,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The SHA-256 in hexadecimal digits, the size in decimal ones, or the absolute path.
+  description: The SHA-256 in hexadecimal digits, the size in decimal ones, the absolute path, or the version.
   type: list
   elements: str
 """
@@ -77,8 +78,8 @@ from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
 from ..module_utils._errors import HearthError
-from ..module_utils._k3s.release import release_for
-from ..plugin_utils._release_cache import ReleaseCache, default_directory, digest, local_file
+from ..module_utils._k3s.release import Release, release_for, releases_of
+from ..plugin_utils._release_cache import ReleaseCache, default_directory, demand_any, digest, local_file
 
 display = Display()
 
@@ -94,16 +95,26 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible comes without t
     def _of(self, version: str) -> str:
         given, want = self.get_option("file"), self.get_option("want")
         if want == "images":
-            return str(self._cache(version).images())
-        cache = None if given else self._cache(version)
+            return str(self._cache_for(version).images())
+        if want == "version" and not given:
+            demand_any([self._cache(each) for each in releases_of(version, self.get_option("url"))])
+            return version
+        cache = None if given else self._cache_for(version)
         if cache and want == "sha256":
             return cache.sha256()  # the list of checksums is enough for that
         path = cache.binary() if cache else local_file(given, "k3s_binary")
-        views = {"sha256": lambda: digest(path), "size": lambda: str(path.stat().st_size), "path": lambda: str(path)}
+        views = {
+            "sha256": lambda: digest(path),
+            "size": lambda: str(path.stat().st_size),
+            "path": lambda: str(path),
+            "version": lambda: version,
+        }
         return views[want]()
 
-    def _cache(self, version: str) -> ReleaseCache:
-        release = release_for(version, self.get_option("architecture"), self.get_option("url"))
+    def _cache_for(self, version: str) -> ReleaseCache:
+        return self._cache(release_for(version, self.get_option("architecture"), self.get_option("url")))
+
+    def _cache(self, release: Release) -> ReleaseCache:
         directory = self.get_option("cache")
         return ReleaseCache(
             release, Path(directory).expanduser() if directory else default_directory(), display.display

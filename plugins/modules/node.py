@@ -108,8 +108,9 @@ options:
   immovable_pods:
     description:
       - What a drain does about pods that no other node can take, because of the node's labels and taints, because they
-        must not share a host or a port of it, because of how they must be spread (C(topologySpreadConstraints)), or
-        because their volume lies on this node (as those of C(local-path) do).
+        must not share a host or a port of it, because of how they must be spread (C(topologySpreadConstraints)),
+        because pods beside which they must run (C(podAffinity)) are not there, or because their volume lies on this
+        node (as those of C(local-path) do).
       - V(evict) stops them until a node can take them; their data stay where they are.
     type: str
     choices: [refuse, evict, leave]

@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -17,7 +17,7 @@ from urllib.error import HTTPError, URLError
 from ansible.module_utils.urls import open_url
 
 from ..module_utils._errors import FetchError, InputError
-from ..module_utils._k3s.release import DEFAULT_URL, Release, checksum_of, unknown_version
+from ..module_utils._k3s.release import DEFAULT_URL, Release, UnknownVersionError, checksum_of, unknown_version
 
 CHUNK = 1 << 20
 TIMEOUT = 60  # seconds without a byte
@@ -40,6 +40,11 @@ class ReleaseCache:
         self._directory = directory / "k3s" / place / release.version
         self._progress = progress
 
+    @property
+    def has_checksums(self) -> bool:
+        """Whether an earlier run has found that there is the release."""
+        return (self._directory / self._release.checksums).exists()
+
     def sha256(self) -> str:
         """The checksum of the binary, from the release's own list."""
         return self._listed(self._release.binary)
@@ -52,6 +57,14 @@ class ReleaseCache:
         """The archive of the images that k3s itself needs, verified."""
         return self._verified(self._release.images)
 
+    def checksums(self) -> Path:
+        """The release's own list of checksums."""
+        path = self._directory / self._release.checksums
+        with self._locked():
+            if not path.exists():
+                self._download(path, None)
+        return path
+
     def _verified(self, name: str) -> Path:
         """A file of the release, downloaded if it is not there, and never handed out without having been verified."""
         wanted = self._listed(name)
@@ -63,14 +76,7 @@ class ReleaseCache:
         return path
 
     def _listed(self, name: str) -> str:
-        return checksum_of(self._checksums().read_text(), name)
-
-    def _checksums(self) -> Path:
-        path = self._directory / self._release.checksums
-        with self._locked():
-            if not path.exists():
-                self._download(path, None)
-        return path
+        return checksum_of(self.checksums().read_text(), name)
 
     def _download(self, path: Path, sha256: str | None) -> None:
         """Write beside the place and rename, so that a file that is there is a whole one."""
@@ -97,7 +103,7 @@ class ReleaseCache:
             answer: IO[bytes] = open_url(url, timeout=TIMEOUT, http_agent="hearth.cluster")
         except HTTPError as error:
             if error.code == 404:
-                raise FetchError(unknown_version(self._release), url=url) from error
+                raise UnknownVersionError(unknown_version(self._release), url=url) from error
             raise FetchError(f"{url} could not be fetched: {error}", url=url) from error
         except (URLError, OSError) as error:
             raise FetchError(
@@ -114,6 +120,19 @@ class ReleaseCache:
         with (self._directory / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def demand_any(releases: Sequence[ReleaseCache]) -> None:
+    """See that there is one of these releases; one that is on the disk already is not asked for."""
+    problems = []
+    for each in sorted(releases, key=lambda one: not one.has_checksums):
+        try:
+            each.checksums()
+        except UnknownVersionError as error:
+            problems.append(error)
+        else:
+            return
+    raise problems[0]
 
 
 def local_file(name: str, parameter: str) -> Path:

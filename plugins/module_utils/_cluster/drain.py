@@ -6,13 +6,13 @@ The plan is a value made of lists of objects; check mode, the refusal, the evict
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from .._kube.change.live import Live
+from .._kube.change.live import Live, uid_of
 from .._kube.fields import field as field_of
 from .._kube.fields import mapping, sequence, text
 from .budget import budgets_over, why_never
@@ -141,8 +141,11 @@ class Sight:
 
 def plan_drain(node: str, sight: Sight, policy: Policy) -> DrainPlan:
     """Decide about every pod of a node, in the order of their names."""
-    here = [pod for pod in sight.pods if text(pod, "spec", "nodeName") == node]
-    return DrainPlan(node, tuple(_verdict(pod, sight, policy) for pod in sorted(here, key=pod_name)))
+    here = sorted((pod for pod in sight.pods if text(pod, "spec", "nodeName") == node), key=pod_name)
+    alone = [_verdict(pod, sight, policy) for pod in here]
+    # One that must run beside a pod which stays finds it nowhere else.
+    staying = {uid_of(each.pod) for each in alone if each.fate is Fate.LEAVE and not each.refused}
+    return DrainPlan(node, tuple(_verdict(pod, sight, policy, staying) for pod in here))
 
 
 def counted(things: Sequence[Any], word: str) -> str:
@@ -159,7 +162,7 @@ def controller_of(live: Live) -> Mapping[str, Any] | None:
     return next((owner for owner in owners if field_of(owner, "controller") is True), None)
 
 
-def _verdict(pod: Live, sight: Sight, policy: Policy) -> Verdict:
+def _verdict(pod: Live, sight: Sight, policy: Policy, staying: Set[str] = frozenset()) -> Verdict:
     owner = controller_of(pod)
     if _MIRROR in mapping(pod, "metadata", "annotations"):
         return Verdict(pod, Fate.LEAVE, "static pod, the kubelet runs it from a file of the machine")
@@ -172,21 +175,21 @@ def _verdict(pod: Live, sight: Sight, policy: Policy) -> Verdict:
     if text(pod, "status", "phase") in ("Succeeded", "Failed"):
         return _by_word(pod, policy, [Objection("finished_pods", "it has ended")])
     volumes = sight.volumes_of(pod)
-    staying = [each for each in volumes if each.claim not in policy.moving_claims]
-    verdict = _by_word(pod, policy, list(_objections(pod, sight, staying)))
-    if len(staying) == len(volumes) or verdict.fate is Fate.LEAVE:
+    pinning = [each for each in volumes if each.claim not in policy.moving_claims]
+    verdict = _by_word(pod, policy, list(_objections(pod, sight, pinning, staying)))
+    if len(pinning) == len(volumes) or verdict.fate is Fate.LEAVE:
         return verdict
-    moving = " and ".join(f"volume {each}" for each in volumes if each not in staying)
+    moving = " and ".join(f"volume {each}" for each in volumes if each not in pinning)
     return replace(verdict, reason="; ".join(filter(None, (verdict.reason, f"waits for {moving}"))), returns=False)
 
 
-def _objections(pod: Live, sight: Sight, volumes: Sequence[Volume]) -> Iterator[Objection]:
+def _objections(pod: Live, sight: Sight, volumes: Sequence[Volume], staying: Set[str]) -> Iterator[Objection]:
     if controller_of(pod) is None:
         yield Objection("unmanaged_pods", "no controller would make it again elsewhere")
     scratch = [text(volume, "name") for volume in sequence(pod, "spec", "volumes") if "emptyDir" in volume]
     if scratch:
         yield Objection("empty_dirs", f"what it keeps in emptyDir {', '.join(scratch)} is lost")
-    nowhere = why_nowhere(pod, sight.nodes, volumes, sight.pods)
+    nowhere = why_nowhere(pod, sight.nodes, volumes, sight.pods, staying)
     if nowhere:
         yield Objection("immovable_pods", nowhere)
     never = why_never(pod, budgets_over(pod, sight.budgets))

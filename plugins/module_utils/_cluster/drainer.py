@@ -97,10 +97,9 @@ class Drainer:
             elsewhere = Elsewhere(self.cluster, self.clock, self.surroundings, self._line(node))
             healthy = elsewhere.healthy_of(workloads) if workloads else []
             self._empty(node, plan, order)
-            if healthy:
-                self._wait_elsewhere(node, elsewhere, healthy, order.wait_seconds)
+            moved = self._wait_elsewhere(node, elsewhere, healthy, order.wait_seconds) if healthy else []
         ill_before = tuple(sorted({identity_of(each) for each in workloads} - set(healthy)))
-        return Drained(plan, tuple(healthy), ill_before, self._came_back(node, plan))
+        return Drained(plan, tuple(moved), ill_before, self._came_back(node, plan))
 
     def _came_back(self, node: Live, plan: DrainPlan) -> tuple[str, ...]:
         """Pods that have come to the cordoned node: they tolerate the cordon, or are bound to the node by its name."""
@@ -184,10 +183,12 @@ class Drainer:
             pods=[verdict.name for verdict, _said in left],
         )
 
-    def _wait_elsewhere(self, node: Live, elsewhere: Elsewhere, healthy: Sequence[Identity], seconds: float) -> None:
+    def _wait_elsewhere(
+        self, node: Live, elsewhere: Elsewhere, healthy: Sequence[Identity], seconds: float
+    ) -> list[Identity]:
         self._line(node)(f"empty, waiting for the health of {counted(healthy, 'workload')} elsewhere")
         try:
-            elsewhere.wait(healthy, seconds)
+            return elsewhere.wait(healthy, seconds)
         except NotReadyError as error:
             said = f"Node {name_of(node)} is empty, but what ran there is not healthy elsewhere. {error}"
             raise NotReadyError(said, **error.details) from error

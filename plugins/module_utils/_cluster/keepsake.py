@@ -22,11 +22,12 @@ MANAGER = "hearth-keepsake"
 _LABEL = "hearth.cluster/node"
 _KEY = "node"
 
-# Labels and taints that the kubelet, k3s and the controllers give a node by themselves.
+# Labels and taints that the kubelet, k3s, the controllers and playbooks give a node by themselves.
 _OF_THE_SYSTEM = ("kubernetes.io/", "beta.kubernetes.io/", "node.kubernetes.io/", "k3s.cattle.io/", "k3s.io/")
 _CLOUD_TAINT = "node.cloudprovider.kubernetes.io/"
 _OF_SERVERS = frozenset(f"node-role.kubernetes.io/{role}" for role in ("control-plane", "etcd", "master"))
 _OF_K3S = frozenset({"egress.k3s.io/cluster", "p2p.k3s.cattle.io/enabled"})
+_OF_PLAYBOOKS = frozenset({"hearth.cluster/out-of-service"})
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def keepsake_of(node: Live) -> Keepsake:
 
 
 def _comes_by_itself(key: str) -> bool:
-    return key in _OF_SERVERS | _OF_K3S or key.startswith((*_OF_THE_SYSTEM, _CLOUD_TAINT))
+    return key in _OF_SERVERS | _OF_K3S | _OF_PLAYBOOKS or key.startswith((*_OF_THE_SYSTEM, _CLOUD_TAINT))
 
 
 def name_of_keepsake(node: str) -> str:

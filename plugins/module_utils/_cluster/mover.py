@@ -160,12 +160,11 @@ class Mover:
             return Served(ill_before=ill)
         deadline, in_doubt = self.clock.deadline(seconds), []
         if healthy:
-            self._elsewhere.wait(healthy, seconds)
+            healthy = self._elsewhere.wait(healthy, seconds)
         for each in identities:
             if was[each] == Before.UNKNOWN:
                 try:
-                    self._elsewhere.wait([each], max(deadline - self.clock.now(), 1.0))
-                    healthy.append(each)
+                    healthy += self._elsewhere.wait([each], max(deadline - self.clock.now(), 1.0))
                 except NotReadyError as error:
                     in_doubt.append((each, str(error)))
         return Served(tuple(healthy), ill, tuple(in_doubt))

@@ -139,13 +139,13 @@ def _avoided(pod: Live, there: Sequence[Live]) -> str:
         if text(term, "topologyKey") != HOSTNAME:
             continue
         for other in there:
-            if _is_meant(term, pod, other):
+            if is_meant(term, pod, other):
                 return f"runs pod {_pod_name(other)}, beside which it must not run"
     return ""
 
 
-def _is_meant(term: Mapping[str, Any], pod: Live, other: Live) -> bool:
-    """Whether a term of anti-affinity is about another pod. Namespaces chosen by their labels are left out."""
+def is_meant(term: Mapping[str, Any], pod: Live, other: Live) -> bool:
+    """Whether a term of affinity or anti-affinity is about another pod, but for namespaces chosen by their labels."""
     spaces = sequence(term, "namespaces") or (text(pod, "metadata", "namespace"),)
     selector = mapping(term, "labelSelector")
     return text(other, "metadata", "namespace") in spaces and bool(selector) and is_selected(selector, other)
@@ -184,7 +184,8 @@ def _pod_name(pod: Live) -> str:
 
 
 def is_alive(pod: Live) -> bool:
-    return not text(pod, "metadata", "deletionTimestamp") and text(pod, "status", "phase") not in (
-        "Succeeded",
-        "Failed",
-    )
+    return not text(pod, "metadata", "deletionTimestamp") and not has_ended(pod)
+
+
+def has_ended(pod: Live) -> bool:
+    return text(pod, "status", "phase") in ("Succeeded", "Failed")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to the collection. Whether any node can take a pod whose own is drained, also by how pods must be spread.
+"""PRIVATE to the collection. Whether any node can take a pod whose own is drained, also by how pods must be spread, and
+by the company that it needs.
 
 For the scheduler a drained node is an empty one over which the pods are to be spread. So it may leave a pod without
 any node, though each of the others could take it alone.
@@ -7,11 +8,12 @@ any node, though each of the others could take it alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from .._kube.change.live import Live
 from .._kube.fields import field, integer, mapping, sequence, text
+from .company import why_alone
 from .node import name_of
 from .placement import (
     Volume,
@@ -26,12 +28,29 @@ from .placement import (
 _REMEDY = "unless the constraint says nodeTaintsPolicy: Honor, the drained node counts as one that is empty"
 
 
-def why_nowhere(pod: Live, nodes: Sequence[Live], volumes: Sequence[Volume], pods: Sequence[Live]) -> str:
-    """Why none of the other nodes can take a pod once its own is drained; nothing where one can."""
+def why_nowhere(
+    pod: Live,
+    nodes: Sequence[Live],
+    volumes: Sequence[Volume],
+    pods: Sequence[Live],
+    staying: Set[str] = frozenset(),
+) -> str:
+    """Why none of the other nodes can take a pod once its own is drained; nothing where one can.
+
+    `staying` are the uids of pods that do not leave it then.
+    """
+
+    def reason(node: Live, places: Sequence[Live]) -> str:
+        return (
+            why_not(pod, node, volumes, pods)
+            or _uneven(pod, node, places, pods)
+            or why_alone(pod, node, nodes, pods, staying)
+        )
+
     others = [node for node in nodes if name_of(node) != text(pod, "spec", "nodeName")]
     if not others:
         return "there is no other node"
-    reasons = [why_not(pod, node, volumes, pods) or _uneven(pod, node, nodes, pods) for node in others]
+    reasons = [reason(node, nodes) for node in others]
     if not all(reasons):
         return ""
     pinned = [volume for volume in volumes if not any(volume.can_be_used_on(node) for node in others)]
@@ -40,8 +59,8 @@ def why_nowhere(pod: Live, nodes: Sequence[Live], volumes: Sequence[Volume], pod
         return (
             f"its data cannot move: {'volumes' if len(pinned) > 1 else 'volume'} {words} can be used on no other node"
         )
-    told = "; ".join(f"{name_of(node)} {reason}" for node, reason in zip(others, reasons, strict=True))
-    honoured = [why_not(pod, node, volumes, pods) or _uneven(pod, node, others, pods) for node in others]
+    told = "; ".join(f"{name_of(node)} {said}" for node, said in zip(others, reasons, strict=True))
+    honoured = [reason(node, others) for node in others]
     remedy = "" if all(honoured) else f"; {_REMEDY}"
     return f"no other node can take it: {told}{remedy}"
 

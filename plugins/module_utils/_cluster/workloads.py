@@ -72,15 +72,18 @@ class Elsewhere:
         around = self.surroundings()
         return [identity_of(each) for each in workloads if health(each, around).is_current and self._has_its_pods(each)]
 
-    def wait(self, identities: Sequence[Identity], seconds: float) -> None:
+    def wait(self, identities: Sequence[Identity], seconds: float) -> list[Identity]:
+        """Return those that are healthy in the end, which is all but the ones that were deleted meanwhile."""
         deadline = self.clock.deadline(seconds)
         waiter = Waiter(self.cluster, self.clock, self.surroundings, self.report, were_healthy=True)
         while True:
             waiter.until_healthy(identities, selector="", seconds=max(deadline - self.clock.now(), 1.0))
             # A controller that has not noticed yet that its pods are gone still reports them.
-            lacking = [each for each in identities if not self._is_served(each)]
+            lives = {each: still_there(self.cluster, each) for each in identities}
+            there = {each: live for each, live in lives.items() if live is not None}
+            lacking = [each for each, live in there.items() if not self._has_its_pods(live)]
             if not lacking:
-                return
+                return list(there)
             if self.clock.now() >= deadline:
                 names = ", ".join(map(str, lacking))
                 raise NotReadyError(
@@ -89,10 +92,6 @@ class Elsewhere:
                     objects=[str(each) for each in lacking],
                 )
             self.clock.sleep(_SECONDS_BETWEEN_LOOKS)
-
-    def _is_served(self, identity: Identity) -> bool:
-        live = still_there(self.cluster, identity)
-        return live is None or self._has_its_pods(live)
 
     def _has_its_pods(self, live: Live) -> bool:
         pods, selector = self.cluster.catalogue().find("v1", "Pod"), mapping(live, "spec", "selector")

@@ -25,6 +25,10 @@ _NOT_BUILT = {
 _SHA256_LINE = re.compile(r"^(?P<sha256>[0-9a-f]{64})[ \t]+\*?(?P<name>\S+)$")
 
 
+class UnknownVersionError(FetchError):
+    """The release server does not have what it would have if there were such a version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """One version of k3s for one kind of machine."""
@@ -61,6 +65,11 @@ def release_for(version: str, machine: str, base_url: str = DEFAULT_URL) -> Rele
         raise InputError(problem, machine=machine)
     architecture, binary = _ARCHITECTURES[machine]
     return Release(version=version, architecture=architecture, binary=binary, base_url=base_url)
+
+
+def releases_of(version: str, base_url: str = DEFAULT_URL) -> list[Release]:
+    """Return a version's releases for all kinds of machines: a server of releases need not have each of them."""
+    return list(dict.fromkeys(release_for(version, machine, base_url) for machine in _ARCHITECTURES))
 
 
 def architecture_problem(machine: str) -> str:

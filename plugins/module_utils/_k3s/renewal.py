@@ -43,9 +43,15 @@ def plan_renewal(
         if name not in names
     ]
     due = [name for name in renewed if name in here]
+    left_out = [
+        f"{name} takes no part in this run, so no certificates are renewed: see that --limit does not leave it out, "
+        "and that it answers"
+        for name in renewed
+        if name in names and not due
+    ]
     ailing = ailing_servers(records)
     turns = {record["name"]: (record["role"] == "agent", record["name"] not in ailing) for record in records}
     return Renewal(
         order=tuple(sorted((name for name in turns if name in due), key=turns.__getitem__)),
-        problems=(*strangers, *health_problems(ailing, due)),
+        problems=(*strangers, *left_out, *health_problems(ailing, due)),
     )

@@ -42,7 +42,7 @@ ARCHIVE = "server.tar.gz"
 SEALED = ".enc"
 CIPHER = ["-aes-256-cbc", "-pbkdf2", "-iter", "600000"]
 NAME = re.compile(r"\d{8}T\d{6}Z")
-SNAPSHOT = "hearth"
+SNAPSHOT = "hearth-backup"  # a name that nobody else gives: what has it is ours to delete
 DRAIN_MANAGER = "hearth-drain"  # by which the API server knows a drain of the collection
 CONFIG_DIR = Path("/etc/rancher/k3s")
 NODE_PASSWORD = Path("/etc/rancher/node/password")
@@ -159,23 +159,32 @@ def copy_of_datastore(settings: Settings, kind: str, stage: Path) -> Iterator[Pa
         return
     snapshots = settings.data_dir / "server/db/snapshots"
     snapshots.mkdir(mode=0o700, exist_ok=True)
-    demand_room(snapshots, size_of(settings.data_dir, kind), "let k3s' data be on a larger disk")
     # As the configuration of a server writes them: k3s takes what is there along, and refuses two names of one option.
     where = [f"--data-dir={settings.data_dir}", f"--etcd-snapshot-dir={snapshots}", "--etcd-s3=false"]
     # k3s knows a compressed snapshot by its name alone, which this one loses when it is packed.
     how = [f"--name={SNAPSHOT}", "--etcd-snapshot-compress=false"]
+    delete = ["k3s", "etcd-snapshot", "delete", *where]  # options end with the first name
+    left = snapshots_left(snapshots, settings.node_name)
+    if left:
+        run([*delete, *left], both=True)
+    demand_room(snapshots, size_of(settings.data_dir, kind), "let k3s' data be on a larger disk")
     said = run(["k3s", "etcd-snapshot", "save", *how, *where], both=True)
     found = re.search(r"Snapshot (\S+) saved", said)
     if found is None:
         raise BackupError(f"k3s said no name of the snapshot it took: {last_line(said)}")
-    delete = ["k3s", "etcd-snapshot", "delete", *where, found[1]]  # options end with the first name
     try:
         yield snapshots / found[1]
     except BaseException:
         with contextlib.suppress(BackupError, OSError):  # what came first is what has to be mended
-            run(delete, both=True)
+            run([*delete, found[1]], both=True)
         raise
-    run(delete, both=True)
+    run([*delete, found[1]], both=True)
+
+
+def snapshots_left(snapshots: Path, node_name: str) -> list[str]:
+    """Copies of the datastore that runs which were killed have left with k3s."""
+    ours = re.compile(rf"{SNAPSHOT}-{re.escape(node_name)}-\d+")
+    return sorted(path.name for path in snapshots.iterdir() if ours.fullmatch(path.name))
 
 
 def copy_sqlite(source: Path, target: Path) -> None:

@@ -101,6 +101,11 @@ def test_a_relative_directory_is_meant_from_where_the_operator_stands(desk: Path
     assert value(desk, "__backup_home", backup_directory="backups") == str(desk / "backups")
 
 
+@pytest.mark.parametrize("given", [{"k3s_node_name": "Tower"}, {"__backup_probe": {"host": {"hostname": "Tower"}}}])
+def test_a_node_is_known_by_the_name_that_k3s_makes_of_the_one_that_is_given(desk: Path, given: dict[str, Any]) -> None:
+    assert value(desk, "__backup_node_name", **given) == "tower"
+
+
 def test_k3s_is_not_told_of_s3_while_it_takes_a_file(desk: Path) -> None:
     config = {"etcd-s3": True, "etcd-s3-bucket": "b", "cluster-init": True, "cluster-cidr": "10.1.0.0/16"}
     taken = {"node-name": "pi1", "cluster-cidr": "10.1.0.0/16"}

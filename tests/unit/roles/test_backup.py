@@ -227,7 +227,7 @@ class Snapshots:
         self.told.append(argv)
         if self.keeps and "delete" in argv:
             raise self.program.BackupError("it could not be deleted")
-        return 'level=info msg="Snapshot hearth-pi1-1 saved."'
+        return 'level=info msg="Snapshot hearth-backup-pi1-1 saved."'
 
     @property
     def verbs(self) -> list[str]:
@@ -251,13 +251,13 @@ def snapshots(backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_snapshot_is_taken_whatever_the_configuration_of_the_server_says_of_snapshots(snapshots: Snapshots) -> None:
     with snapshots.copy() as copy:
-        assert copy.name == "hearth-pi1-1"
+        assert copy.name == "hearth-backup-pi1-1"
     save, delete = snapshots.told
     data_dir = snapshots.data_dir
     where = [f"--data-dir={data_dir}", f"--etcd-snapshot-dir={data_dir}/server/db/snapshots", "--etcd-s3=false"]
-    how = ["--name=hearth", "--etcd-snapshot-compress=false"]
+    how = ["--name=hearth-backup", "--etcd-snapshot-compress=false"]
     assert save == ["k3s", "etcd-snapshot", "save", *how, *where]
-    assert delete == ["k3s", "etcd-snapshot", "delete", *where, "hearth-pi1-1"]
+    assert delete == ["k3s", "etcd-snapshot", "delete", *where, "hearth-backup-pi1-1"]
 
 
 @pytest.mark.parametrize("keeps", [False, True])
@@ -273,6 +273,18 @@ def test_a_snapshot_that_stays_is_told(backup: ModuleType, snapshots: Snapshots)
     with pytest.raises(backup.BackupError, match="it could not be deleted"), snapshots.copy():
         pass
     assert snapshots.verbs == ["save", "delete"]
+
+
+def test_what_killed_runs_have_left_with_k3s_goes_and_nothing_else(snapshots: Snapshots) -> None:
+    place = snapshots.data_dir / "server/db/snapshots"
+    place.mkdir(parents=True)
+    left = ["hearth-backup-pi1-1795600000", "hearth-backup-pi1-1795700000"]
+    others = ["etcd-snapshot-pi1-1", "before-v1.36.3-k3s1-pi1-1", "hearth-pi1-1", "hearth-backup-pi1-2-1"]
+    for name in (*left, *others):
+        (place / name).touch()
+    with snapshots.copy():
+        assert snapshots.verbs == ["delete", "save"], "what was left takes room that the new one may need"
+    assert [word for word in snapshots.told[0][3:] if not word.startswith("--")] == left
 
 
 def test_no_snapshot_is_taken_where_it_has_no_room(

@@ -118,6 +118,26 @@ def test_an_unknown_version_is_one_clear_message(look_up: Any, release: Release)
         look_up("v9.99.9+k3s1")
 
 
+def test_a_version_is_known_by_the_release_for_any_machine(look_up: Any, release: Release) -> None:
+    release.write()
+    assert look_up(want="version", architecture="no matter which") == VERSION
+    release.requests.clear()
+    assert look_up(want="version") == VERSION
+    assert release.requests == [], "what has been found once needs no network"
+    with pytest.raises(AnsibleLookupError, match="not among the releases"):
+        look_up("v9.99.9+k3s1", want="version")
+
+
+def test_a_version_is_not_asked_for_where_the_operator_gives_a_binary(
+    look_up: Any, release: Release, tmp_path: Path
+) -> None:
+    with pytest.raises(AnsibleLookupError, match="k3s_binary names"):
+        look_up("mine", want="version", file=str(tmp_path / "k3s"))
+    (tmp_path / "k3s").write_bytes(BINARY)
+    assert look_up("mine", want="version", file=str(tmp_path / "k3s")) == "mine"
+    assert release.requests == []
+
+
 def test_what_is_no_version_is_refused_without_asking(look_up: Any, release: Release) -> None:
     with pytest.raises(AnsibleLookupError, match="k3s_version"):
         look_up("newest")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._cluster import spec
+from ansible_collections.hearth.cluster.plugins.module_utils._k3s.machines import OUT_OF_SERVICE
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.options import CONNECTION
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.patience import Clock
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.server.refusal import Reason, RefusedError
@@ -169,14 +170,18 @@ def test_a_workload_that_crashes_elsewhere_gets_all_the_time_there_is(run: Runne
     assert (answer["reason"], cluster.slept) == ("timeout", 300.0)
 
 
-def test_a_workload_that_is_deleted_during_the_drain_is_not_waited_for(run: Runner, cluster: Cluster) -> None:
+def test_a_workload_that_is_deleted_during_the_drain_is_not_waited_for_nor_called_healthy(
+    run: Runner, cluster: Cluster
+) -> None:
     web(cluster)
 
     def somebody_deletes_it(_pod: Any) -> None:
         del cluster.objects["apps", "Deployment", "default", "web"]
 
     cluster.after_eviction = somebody_deletes_it
-    assert run(name="pi2", state="drained")["evicted"] == ["default/web-6d4cf-x"]
+    answer = run(name="pi2", state="drained")
+    assert (answer["evicted"], answer["moved"]) == (["default/web-6d4cf-x"], [])
+    assert answer["message"] == "Node pi2: cordoned, 1 pod evicted"
     assert cluster.slept < 10
 
 
@@ -436,11 +441,14 @@ def test_what_was_kept_survives_a_second_replacement(run: Runner, cluster: Clust
     assert [taint["key"] for taint in restored["taints"]] == ["a"]
 
 
-def test_a_cordon_of_a_drain_is_not_kept(run: Runner, cluster: Cluster) -> None:
+def test_what_a_playbook_did_to_take_the_node_out_of_service_is_not_kept(run: Runner, cluster: Cluster) -> None:
+    run(name="pi2", labels={OUT_OF_SERVICE: "playbook"})
     run(name="pi2", state="drained")
     run(name="pi2", state="absent", remember=True)
     cluster.put(nodes.node("pi2"))
-    assert not run(name="pi2", state="restored")["node"]["cordoned"]
+    restored = run(name="pi2", state="restored")["node"]
+    assert not restored["cordoned"]
+    assert OUT_OF_SERVICE not in restored["labels"]
 
 
 def test_a_cordon_that_is_given_back_outlives_a_drain_of_meanwhile(run: Runner, cluster: Cluster) -> None:

@@ -53,6 +53,12 @@ def test_machines_that_this_run_cannot_restart_are_known_and_left_alone() -> Non
     assert "mend it first" in plan(stopped(three_servers(), "pi3"), here=("pi2",)).problems[0], "it cannot come first"
 
 
+def test_a_run_in_which_nobody_can_restart_is_refused() -> None:
+    (problem,) = plan(three_servers(), "pi2", here=("pi3",)).problems
+    assert problem.startswith("pi2 takes no part in this run")
+    assert "--limit" in problem
+
+
 def test_an_agent_that_ails_keeps_nobody() -> None:
     assert plan(with_agent(ready=False)).problems == ()
 
