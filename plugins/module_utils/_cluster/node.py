@@ -14,6 +14,9 @@ from .._kube.fields import conditions, field, mapping, sequence, text
 DRAIN_MANAGER = "hearth-drain"
 NODE_MANAGER = "hearth-node"
 
+# A node has this label while a playbook has taken it out of service. _k3s, which does not know us, has the word too.
+OUT_OF_SERVICE = "hearth.cluster/out-of-service"
+
 CORDON_TAINT = "node.kubernetes.io/unschedulable"
 
 _ROLE = "node-role.kubernetes.io/"
