@@ -56,6 +56,26 @@ def test_an_agent_knows_the_port_of_the_servers(tmp_path: Path) -> None:
     assert told(tmp_path, "__k3s_wishes.port", from_role("look_elsewhere"), **given) == 7443
 
 
+def seen(*, ready: bool = True) -> dict[str, Any]:
+    """What was noted about pi2, whose k3s runs."""
+    node = {"name": "pi2", "ready": ready, "ready_message": "", "heartbeat": 3.0, "etcd_voter": True}
+    k3s = {
+        "service": {"active": "active", "enabled": True, "started_at": 2.0},
+        "binary": {"modified_at": 1.0},
+        "datastore": "etcd",
+        "api": {"ready": True, "nodes": [node]},
+    }
+    return {"name": "pi2", "role": "server", "node_name": "pi2", "probe": {"k3s": k3s}}
+
+
+WRITTEN = {
+    "__k3s_record": seen(),
+    "__k3s_files": [],
+    "__k3s_token_files": [],
+    "__k3s_archive_changes": {"old": []},
+}
+
+
 @pytest.mark.parametrize(
     ("brought", "need"),
     [
@@ -68,12 +88,9 @@ def test_an_agent_knows_the_port_of_the_servers(tmp_path: Path) -> None:
 def test_k3s_is_restarted_for_a_binary_that_was_another_one_at_the_look(
     tmp_path: Path, brought: dict[str, bool], need: str
 ) -> None:
-    running = {"active": "active", "enabled": True, "started_at": 2.0}
-    given = {
-        "__k3s_binary": brought,
-        "__k3s_record": {"probe": {"k3s": {"service": running, "binary": {"modified_at": 1.0}}}},
-        "__k3s_files": [],
-        "__k3s_token_files": [],
-        "__k3s_archive_changes": {"old": []},
-    }
-    assert told(tmp_path, "__k3s_need", from_role("configure"), **given) == need
+    assert told(tmp_path, "__k3s_need", from_role("configure"), **WRITTEN, __k3s_binary=brought) == need
+
+
+def test_a_node_that_the_look_has_not_shown_ready_is_waited_for(tmp_path: Path) -> None:
+    given = {**WRITTEN, "__k3s_record": seen(ready=False), "__k3s_binary": {"skipped": True, "changed": False}}
+    assert told(tmp_path, "__k3s_need", from_role("configure"), **given) == "started"
