@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.playbooks import HERE, ansible_playbook
 
+ROLE = Path(__file__).parents[3] / "roles/k3s"
 PARTS = {"k3s_role": "server", "k3s_servers": ["pi2", "pi3"], "k3s_kubeconfig": ""}
 
 
@@ -94,3 +96,10 @@ def test_k3s_is_restarted_for_a_binary_that_was_another_one_at_the_look(
 def test_a_node_that_the_look_has_not_shown_ready_is_waited_for(tmp_path: Path) -> None:
     given = {**WRITTEN, "__k3s_record": seen(ready=False), "__k3s_binary": {"skipped": True, "changed": False}}
     assert told(tmp_path, "__k3s_need", from_role("configure"), **given) == "started"
+
+
+def test_a_file_that_is_taken_away_shows_in_the_time_of_one_that_is_always_there() -> None:
+    files = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__k3s_files"]
+    optional = [each for each in files if "state" in each]
+    assert {each["touches"] for each in optional} == {"/etc/rancher/k3s/config.yaml"}
+    assert "/etc/rancher/k3s/config.yaml" in {each["path"] for each in files if each not in optional}
