@@ -43,6 +43,11 @@ options:
         type: str
         choices: [file, directory, absent]
         default: file
+      touches:
+        description:
+          - With V(absent), another file of the list, which is touched before this one is removed.
+          - What is removed leaves no time behind. That way RV(newest) tells of it, to later runs as well.
+        type: path
       content:
         description: The text of the file.
         type: str
@@ -102,7 +107,7 @@ changed_paths:
   sample: [/etc/rancher/k3s/config.yaml]
 newest:
   description:
-    - When the latest of the files was written, in seconds since 1970; null if none of them exists.
+    - When the latest of the files was written or touched, in seconds since 1970; null if none of them exists.
     - A service that was started before that moment has not read all of them.
   returned: success
   type: float
@@ -116,6 +121,7 @@ from ..module_utils._files.plan import as_result, changes
 ENTRY = {
     "path": {"type": "path", "required": True},
     "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
+    "touches": {"type": "path"},
     "content": {"type": "str"},
     "secret_content": {"type": "str", "no_log": True},
     "src": {"type": "path"},

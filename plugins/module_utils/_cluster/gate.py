@@ -7,20 +7,45 @@ Reads what the module cluster_info returns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .deprecation import minor_of
+from .node import OUT_OF_SERVICE
 
 Info = Mapping[str, Any]
 
-# Namespace, kind and name, and the node where it matters: by this an illness of before is known again.
-_Who = tuple[str, str, str]
+_IN_DOUBT = " (a run that was cut short may have stopped it; if it was ill even before that, just run this again)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ill:
+    """Something that is ill. By namespace, kind and name, and the node where it matters, it is known again later."""
+
+    who: tuple[str, str, str]
+    sentence: str
+    of_itself: bool  # and not only because it was stopped, or is on its way to another node
 
 
 def lacking(now: Info, before: Info) -> list[str]:
-    """One sentence for each thing that a cluster lacks, other than what was ill before."""
-    ill_before = {who for who, _sentence in _ill(before)}
-    return [*_lacks(now), *(sentence for who, sentence in _ill(now) if who not in ill_before)]
+    """One sentence for each thing that a cluster lacks, other than what was ill before.
+
+    Where a run that was cut short had left nodes out of service, nobody knows how that was before which it had stopped;
+    it has to be well once these nodes are back.
+    """
+    ill_before = list(_ill(before))
+    excused = {ill.who for ill in ill_before}
+    in_doubt = excused - {ill.who for ill in ill_before if ill.of_itself}
+    if not _lacks_service(before) or _lacks_service(now):
+        in_doubt = set()
+    return [
+        *_lacks(now),
+        *(
+            ill.sentence + (_IN_DOUBT if ill.who in in_doubt else "")
+            for ill in _ill(now)
+            if ill.who not in excused or ill.who in in_doubt
+        ),
+    ]
 
 
 def removed_by(info: Info, version: str) -> list[str]:
@@ -56,17 +81,24 @@ def _lacks(now: Info) -> Iterator[str]:
     )
 
 
-def _ill(info: Info) -> Iterator[tuple[_Who, str]]:
-    """What is ill, and the sentence about it. Pods that could not be made are missed by their workload alone."""
+def _lacks_service(info: Info) -> bool:
+    """Whether a playbook has taken a node out of service, and has not brought it back."""
+    return any(OUT_OF_SERVICE in node["labels"] for node in info["nodes"])
+
+
+def _ill(info: Info) -> Iterator[_Ill]:
+    """What is ill. Pods that could not be made are missed by their workload alone."""
     for pod in info["pods"]["unhealthy"]:
         # The pods of a job are done when they are done, and one that has failed is only what is left of it.
         if not pod["owner"].startswith("Job ") and pod["phase"] != "Failed":
-            yield _who(pod), f"pod {pod['namespace']}/{pod['name']}: {pod['message']}"
+            sentence = f"pod {pod['namespace']}/{pod['name']}: {pod['message']}"
+            yield _Ill(_who(pod), sentence, of_itself=pod["status"] == "Failed" and bool(pod["node"]))
     for one in info["workloads"]["unhealthy"]:
-        name = f"{one['kind']} {one['namespace']}/{one['name']}"
-        yield (one["namespace"], f"{one['kind']} {one['name']}", ""), f"{name}: {one['message']}"
+        sentence = f"{one['kind']} {one['namespace']}/{one['name']}: {one['message']}"
+        who = one["namespace"], f"{one['kind']} {one['name']}", ""
+        yield _Ill(who, sentence, of_itself=one["status"] == "Failed")
 
 
-def _who(pod: Mapping[str, str]) -> _Who:
+def _who(pod: Mapping[str, str]) -> tuple[str, str, str]:
     """A pod that is moved has another name afterwards; what made it is the same. One of a DaemonSet is not moved."""
     return pod["namespace"], pod["owner"] or pod["name"], pod["node"] if pod["owner"].startswith("DaemonSet ") else ""

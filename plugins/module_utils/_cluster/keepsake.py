@@ -15,7 +15,7 @@ from typing import Any
 from .._kube.change.live import Live
 from .._kube.fields import mapping, text
 from .change import Taint, Wish
-from .node import is_cordoned, is_cordoned_by_drain, taints_of
+from .node import OUT_OF_SERVICE, is_cordoned, is_cordoned_by_drain, taints_of
 
 NAMESPACE = "kube-system"
 MANAGER = "hearth-keepsake"
@@ -27,7 +27,7 @@ _OF_THE_SYSTEM = ("kubernetes.io/", "beta.kubernetes.io/", "node.kubernetes.io/"
 _CLOUD_TAINT = "node.cloudprovider.kubernetes.io/"
 _OF_SERVERS = frozenset(f"node-role.kubernetes.io/{role}" for role in ("control-plane", "etcd", "master"))
 _OF_K3S = frozenset({"egress.k3s.io/cluster", "p2p.k3s.cattle.io/enabled"})
-_OF_PLAYBOOKS = frozenset({"hearth.cluster/out-of-service"})
+_OF_PLAYBOOKS = frozenset({OUT_OF_SERVICE})
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pwd
 import stat
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def wanted_from(params: Mapping[str, Any]) -> Wanted:
         mode=_mode(params["mode"], params["path"]),
         owner=_identity(params["owner"], lambda name: pwd.getpwnam(name).pw_uid, params["path"], "user"),
         group=_identity(params["group"], lambda name: grp.getgrnam(name).gr_gid, params["path"], "group"),
+        touches=params["touches"] or "",
     )
 
 
@@ -53,6 +55,8 @@ def perform(todo: Sequence[Change]) -> None:
     for change in todo:
         path, wanted = Path(change.wanted.path), change.wanted
         if wanted.state is State.ABSENT:
+            if wanted.touches:
+                _touch(wanted.touches)
             _remove(path)
             continue
         if wanted.state is State.DIRECTORY:
@@ -62,6 +66,11 @@ def perform(todo: Sequence[Change]) -> None:
             _replace(path, change)
         else:
             _attribute(path, change)
+
+
+def _touch(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.utime(path)
 
 
 def _remove(path: Path) -> bool:

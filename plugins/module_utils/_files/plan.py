@@ -33,6 +33,7 @@ class Wanted:
     mode: int | None = None
     owner: int | None = None
     group: int | None = None
+    touches: str = ""  # a file that is touched before this path is removed
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,11 +195,12 @@ def _quorum_problems(me: Machine, others: Sequence[Machine]) -> list[str]:
     ]
 
 
-def service_need(k3s: Mapping[str, Any], *, changed: bool, newest: float | None) -> str:
+def service_need(k3s: Mapping[str, Any], *, changed: bool, newest: float | None, is_back: bool = True) -> str:
     """Say what the unit needs: ``restarted``, ``started``, or nothing.
 
     A run may have been cut short between a write and the restart for it. So what counts is not whether this run wrote
-    something, but whether k3s was started before the newest file that it reads.
+    something, but whether k3s was started before the newest file that it reads. It may also have been cut short before
+    the node was back: who starts what runs already only waits for it.
     """
     service = k3s["service"]
     if service["active"] not in ("active", "activating"):
@@ -208,5 +209,5 @@ def service_need(k3s: Mapping[str, Any], *, changed: bool, newest: float | None)
     outdated = service["started_at"] is not None and any(moment > service["started_at"] for moment in written)
     if changed or outdated:
         return "restarted"
-    settled = service["active"] == "active" and service["enabled"]
+    settled = service["active"] == "active" and service["enabled"] and is_back
     return "" if settled else "started"

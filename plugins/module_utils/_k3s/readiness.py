@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .diagnosis import Cause, diagnose, mask
+from .wellbeing import Record, nodes_of
 
 HOPELESS_AFTER = 15.0  # seconds for which an incurable cause must have been seen; one line may be a passing one
 ERROR_LINES = 8
@@ -58,6 +59,20 @@ def _node_lacks(goal: Goal, node: Mapping[str, Any], started_at: float) -> str:
     if goal.voter and not node["etcd_voter"]:
         return f"the server is not a voting member of etcd yet: {node['etcd_message'] or 'not reported'}"
     return ""
+
+
+def is_back(record: Record, records: Sequence[Record]) -> bool:
+    """Whether the look at all machines has shown the node of this one as it is waited for after a start of k3s.
+
+    Each machine was looked at on its own, and a server knows best about itself.
+    """
+    k3s = record["probe"]["k3s"]
+    node = nodes_of([record, *records]).get(record["node_name"])
+    is_server = record["role"] == "server"
+    if node is None or (is_server and not k3s["api"]["ready"]):
+        return False
+    goal = Goal(record["node_name"], voter=is_server and k3s["datastore"] == "etcd")
+    return not _node_lacks(goal, node, k3s["service"]["started_at"] or 0.0)
 
 
 class Patience:

@@ -16,6 +16,7 @@ from typing import Any
 
 from .machines import Machine, listed
 from .node_plan import service_need
+from .readiness import is_back
 from .wellbeing import ailing_servers, health_problems
 
 Record = Mapping[str, Any]
@@ -74,7 +75,7 @@ def plan_rotation(records: Sequence[Record], names: Sequence[str]) -> Rotation:
     return Rotation(
         told=told,
         given=tuple(record["name"] for record in ordered if not _has(record)),
-        restarted=tuple(record["name"] for record in ordered if _must_restart(record)),
+        restarted=tuple(record["name"] for record in ordered if _must_restart(record, records)),
         down=tuple(record["name"] for record in ordered if record["role"] == "server" and not _runs(record)),
         left=tuple(left),
         problems=tuple(problems),
@@ -110,9 +111,11 @@ def _teller(servers: Sequence[Record]) -> str:
     return live[0]["name"] if live else ""
 
 
-def _must_restart(record: Record) -> bool:
-    k3s = record["probe"]["k3s"]
-    return bool(service_need(k3s, changed=not _has(record), newest=k3s["token_file"]["modified_at"]))
+def _must_restart(record: Record, records: Sequence[Record]) -> bool:
+    """Also one that was restarted when the run was cut short, and whose node is not back since."""
+    k3s, written = record["probe"]["k3s"], record["probe"]["k3s"]["token_file"]["modified_at"]
+    was_waited_for = not begun(records) or is_back(record, records)
+    return bool(service_need(k3s, changed=not _has(record), newest=written, is_back=was_waited_for))
 
 
 def _unseen(records: Sequence[Record], names: Sequence[str]) -> list[str]:

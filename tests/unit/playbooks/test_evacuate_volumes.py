@@ -66,6 +66,7 @@ class Desk:
                 "volume_copy": {"changed": False, "stored": {"/pv": 5}, "room": 7},
                 "volume_copy copied": {"changed": True, "digest": "equal"},
                 "node": {"changed": True},
+                "node returned": {"changed": True, "message": "Node pi2: uncordoned"},
                 "node drained": {"changed": True, "message": "empty", "fields": [], "left": []},
             },
         )
@@ -118,6 +119,28 @@ def test_the_cluster_is_asked_by_names_of_nodes_and_the_machines_by_those_of_hos
         ("pi2", True),
         ("pi2", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "health", "words"),
+    [
+        (["spec.unschedulable"], "well", "Node pi2: uncordoned"),
+        ([], "unknown", "Node pi2: uncordoned"),  # a run that was cut short had stopped the database
+        ([], "well", "Node pi2 stays out of service, as it was before"),
+    ],
+)
+def test_a_node_whose_pods_wait_for_it_is_opened_again_when_the_copy_fails(
+    desk: Desk, fields: list[str], health: str, words: str
+) -> None:
+    answers = json.loads((desk.folder / "answers.json").read_text())
+    answers["volume_copy copied"] = {"failed": True, "msg": "no room"}
+    answers["volume_move"]["health"] = {"StatefulSet default/db": health}
+    answers["node drained"]["fields"] = fields
+    desk.write("answers.json", answers)
+    status, output = desk.evacuate("node=Pi2", "to=pi3.home", "move_volumes=true")
+    assert status != 0
+    assert f"no room\\n{words}" in output
+    assert len(desk.asked("node", "returned")) == (1 if "uncordoned" in words else 0)
 
 
 def test_what_no_machine_can_delete_is_not_forgotten(desk: Desk) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.playbooks import HERE, ansible_playbook
 
+ROLE = Path(__file__).parents[3] / "roles/k3s"
 PARTS = {"k3s_role": "server", "k3s_servers": ["pi2", "pi3"], "k3s_kubeconfig": ""}
 
 
@@ -56,6 +58,26 @@ def test_an_agent_knows_the_port_of_the_servers(tmp_path: Path) -> None:
     assert told(tmp_path, "__k3s_wishes.port", from_role("look_elsewhere"), **given) == 7443
 
 
+def seen(*, ready: bool = True) -> dict[str, Any]:
+    """What was noted about pi2, whose k3s runs."""
+    node = {"name": "pi2", "ready": ready, "ready_message": "", "heartbeat": 3.0, "etcd_voter": True}
+    k3s = {
+        "service": {"active": "active", "enabled": True, "started_at": 2.0},
+        "binary": {"modified_at": 1.0},
+        "datastore": "etcd",
+        "api": {"ready": True, "nodes": [node]},
+    }
+    return {"name": "pi2", "role": "server", "node_name": "pi2", "probe": {"k3s": k3s}}
+
+
+WRITTEN = {
+    "__k3s_record": seen(),
+    "__k3s_files": [],
+    "__k3s_token_files": [],
+    "__k3s_archive_changes": {"old": []},
+}
+
+
 @pytest.mark.parametrize(
     ("brought", "need"),
     [
@@ -68,12 +90,16 @@ def test_an_agent_knows_the_port_of_the_servers(tmp_path: Path) -> None:
 def test_k3s_is_restarted_for_a_binary_that_was_another_one_at_the_look(
     tmp_path: Path, brought: dict[str, bool], need: str
 ) -> None:
-    running = {"active": "active", "enabled": True, "started_at": 2.0}
-    given = {
-        "__k3s_binary": brought,
-        "__k3s_record": {"probe": {"k3s": {"service": running, "binary": {"modified_at": 1.0}}}},
-        "__k3s_files": [],
-        "__k3s_token_files": [],
-        "__k3s_archive_changes": {"old": []},
-    }
-    assert told(tmp_path, "__k3s_need", from_role("configure"), **given) == need
+    assert told(tmp_path, "__k3s_need", from_role("configure"), **WRITTEN, __k3s_binary=brought) == need
+
+
+def test_a_node_that_the_look_has_not_shown_ready_is_waited_for(tmp_path: Path) -> None:
+    given = {**WRITTEN, "__k3s_record": seen(ready=False), "__k3s_binary": {"skipped": True, "changed": False}}
+    assert told(tmp_path, "__k3s_need", from_role("configure"), **given) == "started"
+
+
+def test_a_file_that_is_taken_away_shows_in_the_time_of_one_that_is_always_there() -> None:
+    files = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__k3s_files"]
+    optional = [each for each in files if "state" in each]
+    assert {each["touches"] for each in optional} == {"/etc/rancher/k3s/config.yaml"}
+    assert "/etc/rancher/k3s/config.yaml" in {each["path"] for each in files if each not in optional}

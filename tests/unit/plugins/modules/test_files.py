@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,26 @@ def test_a_link_stays_a_link(run: Any, tmp_path: Path) -> None:
     run({"path": str(tmp_path / "link"), "content": "new"})
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_text() == "new"
+
+
+def test_what_is_removed_is_told_of_by_the_time_of_a_file_that_stays(run: Any, tmp_path: Path) -> None:
+    kept, gone = tmp_path / "config.yaml", tmp_path / "registries.yaml"
+    kept.write_text("a: 1")
+    gone.write_text("b: 2")
+    os.utime(kept, (1000, 1000))
+    entries = [{"path": str(kept), "content": "a: 1"}, {"path": str(gone), "state": "absent", "touches": str(kept)}]
+    assert run(*entries, check=True)["newest"] == 1000
+    removed = run(*entries)
+    assert removed["changed_paths"] == [str(gone)]
+    assert removed["newest"] == kept.stat().st_mtime > 1000
+    assert run(*entries) == {**removed, "changed": False, "changed_paths": [], "diff": []}
+
+
+def test_nothing_is_touched_that_is_not_there(run: Any, tmp_path: Path) -> None:
+    gone, never = tmp_path / "registries.yaml", tmp_path / "config.yaml"
+    gone.write_text("b: 2")
+    assert run({"path": str(gone), "state": "absent", "touches": str(never)})["newest"] is None
+    assert not never.exists()
 
 
 def test_absent_removes_a_file_and_a_tree(run: Any, tmp_path: Path) -> None:

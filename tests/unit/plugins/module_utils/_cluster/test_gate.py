@@ -7,22 +7,29 @@ from typing import Any
 
 import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._cluster.gate import lacking, removed_by
+from ansible_collections.hearth.cluster.plugins.module_utils._cluster.node import OUT_OF_SERVICE
+from ansible_collections.hearth.cluster.plugins.module_utils._k3s import machines
 
 
 def pod(name: str, owner: str = "Deployment blog", **differences: str) -> dict[str, str]:
-    usual = {"namespace": "blog", "name": name, "owner": owner, "node": "pi1", "phase": "Running"}
+    usual = {"namespace": "blog", "name": name, "owner": owner, "node": "pi1", "phase": "Running", "status": "Failed"}
     return {**usual, "message": "CrashLoopBackOff", **differences}
 
 
 def workload(kind: str, name: str = "blog") -> dict[str, str]:
-    return {"kind": kind, "namespace": "blog", "name": name, "message": "0 of 1 replicas are created"}
+    lacks = "0 of 1 replicas are created"
+    return {"kind": kind, "namespace": "blog", "name": name, "status": "InProgress", "message": lacks}
+
+
+def node(name: str, *, ready: bool = True, **labels: str) -> dict[str, Any]:
+    return {"name": name, "ready": ready, "labels": labels}
 
 
 def info(**differences: Any) -> dict[str, Any]:
     usual = {
         "ready": True,
         "failing_checks": [],
-        "nodes": [{"name": "pi1", "ready": True}],
+        "nodes": [node("pi1")],
         "etcd": {"members": [{"node": "pi1", "voter": True, "message": ""}]},
         "pods": {"unhealthy": []},
         "workloads": {"unhealthy": []},
@@ -38,7 +45,7 @@ def test_a_cluster_that_is_as_it_was_lacks_nothing() -> None:
     ("difference", "words"),
     [
         ({"ready": False, "failing_checks": ["etcd"]}, "API server is not ready (etcd)"),
-        ({"nodes": [{"name": "pi2", "ready": False}]}, "node pi2 is not Ready"),
+        ({"nodes": [node("pi2", ready=False)]}, "node pi2 is not Ready"),
         ({"etcd": {"members": [{"node": "pi3", "voter": None, "message": ""}]}}, "pi3 is not a voting member"),
         ({"pods": {"unhealthy": [pod("blog-5-a")]}}, "pod blog/blog-5-a: CrashLoopBackOff"),
         (
@@ -83,6 +90,34 @@ def test_what_is_left_of_pods_that_have_failed_does_not_count_and_excuses_nothin
     left = info(pods={"unhealthy": [pod("blog-5-a", phase="Failed"), pod("test", "", phase="Failed")]})
     assert lacking(left, info()) == []
     assert lacking(info(workloads={"unhealthy": [workload("Deployment")]}), left)
+
+
+TAKEN_OUT = [node("pi1", **{OUT_OF_SERVICE: "playbook"})]
+STOPPED = {
+    "pods": {"unhealthy": [pod("db-0", "StatefulSet blog", node="", phase="Pending", message="no node can take it")]},
+    "workloads": {"unhealthy": [workload("StatefulSet")]},
+}
+CRASHES = {"pods": {"unhealthy": [pod("db-0", "StatefulSet blog")]}}
+
+
+def test_what_a_run_that_was_cut_short_has_stopped_must_be_well_again() -> None:
+    before = info(nodes=TAKEN_OUT, **STOPPED)
+    for now in (info(**STOPPED), info(**CRASHES)):
+        assert all("if it was ill even before that, just run this again" in said for said in lacking(now, before))
+        assert lacking(now, before)
+    assert lacking(info(), before) == []
+
+
+def test_what_is_stopped_may_be_so_as_long_as_any_node_is_out_of_service() -> None:
+    assert lacking(info(nodes=TAKEN_OUT, **STOPPED), info(nodes=TAKEN_OUT, **STOPPED)) == []
+
+
+def test_what_crashed_on_a_node_while_another_was_out_of_service_was_ill_before() -> None:
+    assert lacking(info(**CRASHES), info(nodes=TAKEN_OUT, **CRASHES)) == []
+
+
+def test_the_label_of_a_node_out_of_service_is_the_one_by_which_plans_know_it() -> None:
+    assert OUT_OF_SERVICE == machines.OUT_OF_SERVICE
 
 
 OBJECT = {"api_version": "networking.k8s.io/v1beta1", "kind": "ServiceCIDR", "namespace": "", "name": "extra"}

@@ -18,6 +18,7 @@ def node(name: str, version: str = OLD, **differences: Any) -> dict[str, Any]:
         "ready_message": "kubelet is posting ready status",
         "etcd_voter": True,
         "etcd_message": "",
+        "heartbeat": 2010.0,
         "version": version,
         "schedulable": True,
         "out_of_service": False,

@@ -204,3 +204,8 @@ def test_k3s_is_restarted_only_for_what_it_has_not_read(
     k3s: dict[str, Any], changed: bool, newest: float | None, need: str
 ) -> None:
     assert service_need(k3s, changed=changed, newest=newest) == need
+
+
+def test_k3s_that_runs_is_waited_for_until_its_node_is_back() -> None:
+    assert service_need(probe(), changed=False, newest=950.0, is_back=False) == "started"
+    assert service_need(probe(), changed=True, newest=950.0, is_back=False) == "restarted"

@@ -12,8 +12,14 @@ from ansible_collections.hearth.cluster.plugins.module_utils._k3s.readiness impo
     Patience,
     Sight,
     complaint,
+    is_back,
     missing,
     telling,
+)
+from ansible_collections.hearth.cluster.tests.unit.plugins.module_utils._k3s.records import (
+    record,
+    three_servers,
+    with_node,
 )
 
 STARTED = 1000.0
@@ -55,6 +61,36 @@ def sight(**differences: Any) -> Sight:
 def test_what_a_voter_still_lacks(seen: Sight, lacking: str) -> None:
     text = missing(Goal("pi1", voter=True), seen)
     assert (lacking in text) if lacking else text == ""
+
+
+@pytest.mark.parametrize(
+    ("differences", "back"),
+    [({}, True), ({"ready": False}, False), ({"etcd_voter": False}, False), ({"heartbeat": 1900.0}, False)],
+)
+def test_a_server_is_back_when_the_look_has_shown_all_that_is_waited_for(
+    differences: dict[str, Any], back: bool
+) -> None:
+    servers = with_node(three_servers(), "pi2", **differences)
+    assert [is_back(each, servers) for each in servers] == [True, back, True]
+
+
+def test_a_server_whose_api_does_not_answer_is_not_back_whatever_the_others_think() -> None:
+    silent = record("pi2", api={"ready": False, "nodes": []})
+    assert not is_back(silent, [*three_servers(), silent])
+
+
+def test_a_server_knows_best_about_itself() -> None:
+    first, second, _third = three_servers()
+    with_node([first], "pi2", ready=False)
+    assert is_back(second, [first, second])
+
+
+def test_an_agent_is_back_as_the_servers_see_it() -> None:
+    agent, servers = record("pi4", role="agent"), three_servers()
+    assert not is_back(agent, servers)
+    seen = {**servers[1]["probe"]["k3s"]["api"]["nodes"][0], "name": "pi4", "etcd_voter": None}
+    servers[0]["probe"]["k3s"]["api"]["nodes"].append(seen)
+    assert is_back(agent, servers)
 
 
 def test_an_agent_needs_no_vote() -> None:

@@ -20,6 +20,7 @@ def node(name: str, **differences: Any) -> dict[str, Any]:
         "ready_message": "",
         "etcd_voter": True,
         "etcd_message": "",
+        "heartbeat": WRITTEN + 10,
         "address": "",
         "out_of_service": False,
         **differences,
@@ -112,6 +113,13 @@ def test_who_was_started_with_it_is_not_restarted_again() -> None:
     done = record("pi1", knows=True, has=True, started=WRITTEN + 1, begun=True)
     planned = plan(done, record("pi2", has=True, begun=True), record("pi3", has=True, begun=True))
     assert (planned.told, planned.given, planned.restarted) == ("", (), ("pi2", "pi3"))
+
+
+def test_who_was_started_with_it_and_did_not_come_back_is_restarted_again_and_waited_for() -> None:
+    nodes = [node("pi1", ready=False), *NODES[1:]]
+    new = {"knows": True, "has": True, "started": WRITTEN + 1, "nodes": nodes}
+    assert plan(*(record(name, **new, begun=True) for name in THREE)).restarted == ("pi1",)
+    assert plan(*(record(name, **new) for name in THREE)).restarted == ()
 
 
 def test_only_the_marks_are_left() -> None:
