@@ -147,7 +147,10 @@ board:
     eeprom:
       description: The C(config) of the boot EEPROM and whether it is C(outdated); empty unless asked for.
       type: dict
-    ssh: {description: "The C(user) behind this connection, whether keys are there, and the role's file.", type: dict}
+    ssh:
+      description: >-
+        The C(user) behind this connection, whether keys are there, the role's file, and whether it is C(on_trial).
+      type: dict
     firewall: {description: Whether the role's firewall is on., type: bool}
 k3s:
   description: k3s on this machine; empty unless gathered.

@@ -17,6 +17,8 @@ from .systemd import Run, units
 # A machine of its own and a container have it at different places.
 _DEVICE_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 _FIREWALL_UNIT = "hearth-firewall.service"
+# While one of them is active, the machine is about to take the role's rules for sshd back.
+_SSH_WAY_BACK = ("hearth-ssh-way-back.timer", "hearth-ssh-way-back.service")
 _SSH_DROP_IN = "/etc/ssh/sshd_config.d/10-hearth.conf"
 
 
@@ -33,6 +35,8 @@ def describe_board(tree: Tree, run: Run, *, eeprom: bool, measure: bool) -> dict
         return {}
     board = {"model": name, "family": kind}
     root = root_mount(tree)
+    seen = units(run, [_FIREWALL_UNIT, *_SSH_WAY_BACK])
+    active = {name for name, unit in seen.items() if unit.active == "active"}
     return {
         **board,
         "medium": describe_medium(tree, root, measure=measure and not tree.has(NODE_PASSWORD)),
@@ -47,8 +51,8 @@ def describe_board(tree: Tree, run: Run, *, eeprom: bool, measure: bool) -> dict
             "life_used": life_used(tree, root),
         },
         "eeprom": _eeprom(run) if eeprom and has_eeprom(board) else {"config": "", "outdated": False},
-        "ssh": _ssh(tree),
-        "firewall": units(run, [_FIREWALL_UNIT])[_FIREWALL_UNIT].active == "active",
+        "ssh": {**_ssh(tree), "on_trial": not active.isdisjoint(_SSH_WAY_BACK)},
+        "firewall": _FIREWALL_UNIT in active,
     }
 
 

@@ -209,8 +209,10 @@ def _packages(wishes: Facts) -> list[str]:
 
 
 def _ssh(board: Facts, wishes: Facts) -> str:
-    """What to write for sshd; empty if it is there, or nobody asked."""
-    return _SSH_RULES if wishes["ssh_hardening"] and board["ssh"]["drop_in"] != _SSH_RULES else ""
+    """What to write for sshd; empty if it is there for good, or nobody asked."""
+    ssh = board["ssh"]
+    kept = ssh["drop_in"] == _SSH_RULES and not ssh["on_trial"]
+    return _SSH_RULES if wishes["ssh_hardening"] and not kept else ""
 
 
 def _firewall(wishes: Facts) -> list[File]:

@@ -120,10 +120,19 @@ def test_who_may_log_in_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "/root/.ssh/authorized_keys": "# nobody yet\n\n",
     }
     seen = described(tmp_path, files)["ssh"]
-    assert seen == {"user": "root", "keys": False, "includes": True, "drop_in": ""}
+    assert seen == {"user": "root", "keys": False, "includes": True, "drop_in": "", "on_trial": False}
     key = {"/root/.ssh/authorized_keys": "ssh-ed25519 AAAA me\n", "/etc/ssh/sshd_config": "Port 22\n"}
     seen = described(tmp_path, key)["ssh"]
     assert (seen["keys"], seen["includes"]) == (True, False)
+
+
+@pytest.mark.parametrize("kind", ["timer", "service"])
+def test_rules_for_ssh_are_on_trial_while_the_machine_may_take_them_back(tmp_path: Path, kind: str) -> None:
+    names = ("hearth-firewall.service", f"hearth-ssh-way-back.{kind}")
+    shown = "\n\n".join(unit(name) for name in names)
+    assert described(tmp_path, PI5, {"systemctl show": shown})["ssh"]["on_trial"]
+    over = unit(names[1], ActiveState="inactive", LoadState="not-found")
+    assert not described(tmp_path, PI5, {"systemctl show": over})["ssh"]["on_trial"]
 
 
 def test_the_uplink_has_the_best_default_route(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def board(kind: str = "pi4", medium: str = "sd", **other: Any) -> dict[str, Any]
         "watchdog": {"present": True, "longest": 15, "running": 15},
         "health": health,
         "eeprom": {"config": "", "outdated": False},
-        "ssh": {"user": "pi", "keys": True, "includes": True, "drop_in": ""},
+        "ssh": {"user": "pi", "keys": True, "includes": True, "drop_in": "", "on_trial": False},
         "firewall": False,
         **other,
     }
@@ -274,13 +274,20 @@ def test_the_logs_of_containers_are_limited() -> None:
 def test_ssh_is_hardened_once_and_only_where_a_key_is() -> None:
     rules = planned(board(), ssh_hardening=True)["ssh"]
     assert "PasswordAuthentication no\n" in rules
-    there = {"user": "pi", "keys": True, "includes": True, "drop_in": rules}
+    there = {"user": "pi", "keys": True, "includes": True, "drop_in": rules, "on_trial": False}
     assert planned(board(ssh=there), ssh_hardening=True)["ssh"] == ""
     assert SSH not in {file["path"] for file in planned(board(), ssh_hardening=True)["files"]}
     assert {"absent"} == {file["state"] for file in planned(board())["files"] if file["path"] == SSH}
     for lacking, word in (({"keys": False}, "lock pi out"), ({"includes": False}, "no effect")):
         (problem,) = settings_problems(board(ssh={**there, **lacking}), {**WISHES, "ssh_hardening": True})
         assert word in problem
+
+
+def test_rules_that_a_killed_run_left_on_trial_are_tried_again() -> None:
+    rules = planned(board(), ssh_hardening=True)["ssh"]
+    left = {"user": "pi", "keys": True, "includes": True, "drop_in": rules, "on_trial": True}
+    assert planned(board(ssh=left), ssh_hardening=True)["ssh"] == rules
+    assert planned(board(ssh=left))["ssh"] == ""
 
 
 def test_sshd_accepts_the_rules(tmp_path: Path) -> None:
