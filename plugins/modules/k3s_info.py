@@ -151,7 +151,7 @@ board:
       description: >-
         The C(user) behind this connection, whether keys are there, the role's file, and whether it is C(on_trial).
       type: dict
-    firewall: {description: Whether the role's firewall is on., type: bool}
+    firewall: {description: "Whether the role's firewall is C(active), and its C(rules).", type: dict}
 k3s:
   description: k3s on this machine; empty unless gathered.
   returned: success

@@ -17,9 +17,10 @@ from .systemd import Run, units
 # A machine of its own and a container have it at different places.
 _DEVICE_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 _FIREWALL_UNIT = "hearth-firewall.service"
+_FIREWALL_RULES = "/etc/hearth/firewall.nft"
+_SSH_DROP_IN = "/etc/ssh/sshd_config.d/10-hearth.conf"
 # While one of them is active, the machine is about to take the role's rules for sshd back.
 _SSH_WAY_BACK = ("hearth-ssh-way-back.timer", "hearth-ssh-way-back.service")
-_SSH_DROP_IN = "/etc/ssh/sshd_config.d/10-hearth.conf"
 
 
 def model(tree: Tree) -> str:
@@ -52,7 +53,7 @@ def describe_board(tree: Tree, run: Run, *, eeprom: bool, measure: bool) -> dict
         },
         "eeprom": _eeprom(run) if eeprom and has_eeprom(board) else {"config": "", "outdated": False},
         "ssh": {**_ssh(tree), "on_trial": not active.isdisjoint(_SSH_WAY_BACK)},
-        "firewall": _FIREWALL_UNIT in active,
+        "firewall": {"active": _FIREWALL_UNIT in active, "rules": tree.text(_FIREWALL_RULES)},
     }
 
 

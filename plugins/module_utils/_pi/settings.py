@@ -90,6 +90,7 @@ def plan_settings(host: Facts, board: Facts, wishes: Facts) -> dict[str, Any]:
         "watchdog": watchdog if watchdog != board["watchdog"]["running"] else 0,
         "ssh": _ssh(board, wishes),
         "firewall": _firewall_step(board, wishes),
+        "firewall_rules": _other_rules(board, wishes),
         "eeprom": _eeprom(board, wishes),
         "eeprom_update": bool(has_eeprom(board) and wishes["eeprom_update"] and board["eeprom"]["outdated"]),
         "complaints": [*complaints(board), *filter(None, [boot_problem(host["kernel_state"])])],
@@ -160,6 +161,7 @@ _NOTHING: dict[str, Any] = {
     "watchdog": 0,
     "ssh": "",
     "firewall": "",
+    "firewall_rules": "",
     "eeprom": "",
     "eeprom_update": False,
     "complaints": [],
@@ -223,8 +225,16 @@ def _firewall(wishes: Facts) -> list[File]:
 
 def _firewall_step(board: Facts, wishes: Facts) -> str:
     if wishes["firewall"]:
-        return "" if board["firewall"] else "on"
-    return "off" if board["firewall"] else ""
+        return "" if board["firewall"]["active"] else "on"
+    return "off" if board["firewall"]["active"] else ""
+
+
+def _other_rules(board: Facts, wishes: Facts) -> str:
+    """What a firewall that is up has not been told yet. Its file says what it was told, and is written after that."""
+    if not wishes["firewall"] or not board["firewall"]["active"]:
+        return ""
+    rules = str(_firewall(wishes)[0]["content"])
+    return rules if rules != board["firewall"]["rules"] else ""
 
 
 def _eeprom(board: Facts, wishes: Facts) -> str:

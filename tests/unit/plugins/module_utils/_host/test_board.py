@@ -147,8 +147,10 @@ def test_the_uplink_has_the_best_default_route(tmp_path: Path) -> None:
 
 
 def test_the_firewall_is_on_if_its_unit_is(tmp_path: Path) -> None:
-    assert described(tmp_path, PI5, {"systemctl show": unit("hearth-firewall.service")})["firewall"]
-    assert not described(tmp_path, PI5)["firewall"]
+    files = {**PI5, "/etc/hearth/firewall.nft": "table inet hearth {}\n"}
+    up = described(tmp_path, files, {"systemctl show": unit("hearth-firewall.service")})["firewall"]
+    assert up == {"active": True, "rules": "table inet hearth {}\n"}
+    assert not described(tmp_path, files)["firewall"]["active"]
 
 
 def kernels(root: Path, files: dict[str, str], running: str = V8, container: bool = False) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.hearth.cluster.plugins.module_utils._errors import InputError
 from ansible_collections.hearth.cluster.plugins.module_utils._pi.board import family
 from ansible_collections.hearth.cluster.plugins.module_utils._pi.boot_config import Request, Texts, plan
@@ -27,6 +28,8 @@ from ansible_collections.hearth.cluster.plugins.module_utils._pi.settings import
     settings_problems,
 )
 from ansible_collections.hearth.cluster.tests.unit.plugins.module_utils._pi.test_config_txt import NEWER, STOCK
+
+ROLE = Path(__file__).parents[5] / "roles/raspberry_pi"
 
 # What the device trees of the boards say, chip last.
 COMPATIBLE = {
@@ -93,7 +96,7 @@ def board(kind: str = "pi4", medium: str = "sd", **other: Any) -> dict[str, Any]
         "health": health,
         "eeprom": {"config": "", "outdated": False},
         "ssh": {"user": "pi", "keys": True, "includes": True, "drop_in": "", "on_trial": False},
-        "firewall": False,
+        "firewall": {"active": False, "rules": ""},
         **other,
     }
 
@@ -305,10 +308,22 @@ def test_the_firewall_is_put_up_and_taken_down() -> None:
     wanted = {"firewall": True, "firewall_trusted": ["192.168.1.0/24"], "firewall_open": ["22/tcp"]}
     up = planned(board(), **wanted)
     assert {FIREWALL, FIREWALL_UNIT} <= set(written(up))
-    assert (up["firewall"], planned(board(firewall=True), **wanted)["firewall"]) == ("on", "")
-    down = planned(board(firewall=True))
+    assert (up["firewall"], up["firewall_rules"]) == ("on", "")
+    is_up = {"active": True, "rules": written(up)[FIREWALL]}
+    settled = planned(board(firewall=is_up), **wanted)
+    assert (settled["firewall"], settled["firewall_rules"]) == ("", "")
+    down = planned(board(firewall=is_up))
     assert (down["firewall"], FIREWALL in written(down)) == ("off", False)
     assert planned(board())["firewall"] == ""
+
+
+def test_other_rules_are_told_to_a_firewall_that_is_up_before_they_are_written() -> None:
+    wanted = {"firewall": True, "firewall_trusted": ["192.168.1.0/24"], "firewall_open": ["443/tcp"]}
+    made = planned(board(firewall={"active": True, "rules": "table inet hearth {}\n"}), **wanted)
+    assert made["firewall_rules"] == written(made)[FIREWALL]
+    tasks = yaml.safe_load((ROLE / "tasks/settings.yml").read_text())
+    told = next(place for place, task in enumerate(tasks) if "firewall_rules" in str(task.get("when")))
+    assert told < next(place for place, task in enumerate(tasks) if "hearth.cluster.files" in task)
 
 
 def test_the_radio_that_the_machine_is_reached_by_stays_on() -> None:
