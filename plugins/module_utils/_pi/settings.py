@@ -25,7 +25,6 @@ WATCHDOG = "/etc/systemd/system.conf.d/90-hearth.conf"
 JOURNAL = "/etc/systemd/journald.conf.d/99-hearth.conf"
 LOGS = "/etc/rancher/k3s/config.yaml.d/10-raspberry-pi.yaml"
 UPGRADES = "/etc/apt/apt.conf.d/52hearth-upgrades"
-SSH = "/etc/ssh/sshd_config.d/10-hearth.conf"
 FIREWALL = "/etc/hearth/firewall.nft"
 FIREWALL_UNIT = "/etc/systemd/system/hearth-firewall.service"
 
@@ -81,14 +80,13 @@ def plan_settings(host: Facts, board: Facts, wishes: Facts) -> dict[str, Any]:
             *_log_limits(wishes),
             _ours(UPGRADES, wishes["unattended_upgrades"], _UPGRADE_RULES, comment="//"),
             *_firewall(wishes),
-            # Written by steps of its own, which let nobody be locked out; taken away like the others.
-            *([] if wishes["ssh_hardening"] else [_ours(SSH, False, "")]),
         ],
         "boot": boot_request(board, wishes),
         "packages": _packages(wishes),
         "remount": bool(wishes["noatime"] and not host["container"] and "noatime" not in board["root_options"]),
         "watchdog": watchdog if watchdog != board["watchdog"]["running"] else 0,
         "ssh": _ssh(board, wishes),
+        "frees_ssh": bool(board["ssh"]["drop_in"] and not wishes["ssh_hardening"]),
         "firewall": _firewall_step(board, wishes),
         "firewall_rules": _other_rules(board, wishes),
         "eeprom": _eeprom(board, wishes),
@@ -160,6 +158,7 @@ _NOTHING: dict[str, Any] = {
     "remount": False,
     "watchdog": 0,
     "ssh": "",
+    "frees_ssh": False,
     "firewall": "",
     "firewall_rules": "",
     "eeprom": "",

@@ -21,7 +21,6 @@ from ansible_collections.hearth.cluster.plugins.module_utils._pi.settings import
     FSTAB,
     JOURNAL,
     LOGS,
-    SSH,
     UPGRADES,
     WATCHDOG,
     plan_settings,
@@ -279,8 +278,6 @@ def test_ssh_is_hardened_once_and_only_where_a_key_is() -> None:
     assert "PasswordAuthentication no\n" in rules
     there = {"user": "pi", "keys": True, "includes": True, "drop_in": rules, "on_trial": False}
     assert planned(board(ssh=there), ssh_hardening=True)["ssh"] == ""
-    assert SSH not in {file["path"] for file in planned(board(), ssh_hardening=True)["files"]}
-    assert {"absent"} == {file["state"] for file in planned(board())["files"] if file["path"] == SSH}
     for lacking, word in (({"keys": False}, "lock pi out"), ({"includes": False}, "no effect")):
         (problem,) = settings_problems(board(ssh={**there, **lacking}), {**WISHES, "ssh_hardening": True})
         assert word in problem
@@ -291,6 +288,18 @@ def test_rules_that_a_killed_run_left_on_trial_are_tried_again() -> None:
     left = {"user": "pi", "keys": True, "includes": True, "drop_in": rules, "on_trial": True}
     assert planned(board(ssh=left), ssh_hardening=True)["ssh"] == rules
     assert planned(board(ssh=left))["ssh"] == ""
+
+
+def test_rules_for_ssh_that_are_no_longer_wanted_are_taken_back_until_their_file_is_gone() -> None:
+    there = {"user": "pi", "keys": True, "includes": True, "drop_in": "# no rules any more\n", "on_trial": False}
+    assert planned(board(ssh=there))["frees_ssh"]
+    assert not planned(board(ssh=there), ssh_hardening=True)["frees_ssh"]
+    assert not planned(board())["frees_ssh"]
+    without, reload, last = yaml.safe_load((ROLE / "tasks/ssh_freed.yml").read_text())
+    (left,) = without["hearth.cluster.files"]["files"]
+    assert "state" not in left
+    assert reload["ansible.builtin.systemd_service"]["state"] == "reloaded"
+    assert last["hearth.cluster.files"]["files"] == [{"path": left["path"], "state": "absent"}]
 
 
 def test_sshd_accepts_the_rules(tmp_path: Path) -> None:
