@@ -135,6 +135,7 @@ board:
     watchdog:
       description: "C(present), the C(longest) and C(running) time in seconds; 0 if not known or off."
       type: dict
+    journal_outdated: {description: Whether journald was started before its settings were last changed., type: bool}
     health:
       description: What the sensors say.
       type: dict

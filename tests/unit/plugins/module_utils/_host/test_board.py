@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,25 @@ def test_sensors_and_watchdog_are_read(tmp_path: Path) -> None:
     assert seen["watchdog"] == {"present": True, "longest": 15, "running": 90}
     assert described(tmp_path, {}, {"systemctl show": "0\n"})["watchdog"]["running"] == 0
     assert described(tmp_path, {}, {"systemctl show": "infinity\n"})["watchdog"]["running"] == 0
+
+
+def test_journald_is_outdated_when_its_settings_are_newer_also_where_a_file_was_taken_away(tmp_path: Path) -> None:
+    settings = tmp_path / "etc/systemd/journald.conf.d"
+    file = settings / "99-hearth.conf"
+    began = time.monotonic() - 60
+    answer = {"systemctl show": unit("systemd-journald.service", ExecMainStartTimestampMonotonic=str(int(began * 1e6)))}
+
+    def outdated() -> bool:
+        return bool(described(tmp_path, PI5, answer)["journal_outdated"])
+
+    assert not outdated(), "it has no settings"
+    tree(tmp_path, {"/etc/systemd/journald.conf.d/99-hearth.conf": "[Journal]\n"})
+    assert outdated()
+    before = time.time() - 120
+    os.utime(settings, (before, before))
+    assert not outdated()
+    file.unlink()
+    assert outdated()
 
 
 def test_who_may_log_in_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
