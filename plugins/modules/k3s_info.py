@@ -80,6 +80,7 @@ host:
   type: dict
   contains:
     hostname: {description: The host name., type: str}
+    has_two_names: {description: Whether a change of the host name was cut short before its end., type: bool}
     machine_id: {description: The content of C(/etc/machine-id)., type: str}
     boot_id: {description: Changes with every boot., type: str}
     architecture: {description: As C(uname -m) prints it., type: str}
