@@ -80,6 +80,7 @@ host:
   type: dict
   contains:
     hostname: {description: The host name., type: str}
+    has_two_names: {description: Whether a change of the host name was cut short before its end., type: bool}
     machine_id: {description: The content of C(/etc/machine-id)., type: str}
     boot_id: {description: Changes with every boot., type: str}
     architecture: {description: As C(uname -m) prints it., type: str}
@@ -135,6 +136,7 @@ board:
     watchdog:
       description: "C(present), the C(longest) and C(running) time in seconds; 0 if not known or off."
       type: dict
+    journal_outdated: {description: Whether journald was started before its settings were last changed., type: bool}
     health:
       description: What the sensors say.
       type: dict
@@ -147,8 +149,11 @@ board:
     eeprom:
       description: The C(config) of the boot EEPROM and whether it is C(outdated); empty unless asked for.
       type: dict
-    ssh: {description: "The C(user) behind this connection, whether keys are there, and the role's file.", type: dict}
-    firewall: {description: Whether the role's firewall is on., type: bool}
+    ssh:
+      description: >-
+        The C(user) behind this connection, whether keys are there, the role's file, and whether it is C(on_trial).
+      type: dict
+    firewall: {description: "Whether the role's firewall is C(active), and its C(rules).", type: dict}
 k3s:
   description: k3s on this machine; empty unless gathered.
   returned: success

@@ -12,12 +12,18 @@ from typing import Any
 from .._pi.board import family, has_eeprom
 from .medium import describe_medium, file_system_errors, life_used, root_mount
 from .paths import NODE_PASSWORD, Tree
-from .systemd import Run, units
+from .systemd import Run, Unit, units
 
 # A machine of its own and a container have it at different places.
 _DEVICE_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 _FIREWALL_UNIT = "hearth-firewall.service"
+_FIREWALL_RULES = "/etc/hearth/firewall.nft"
 _SSH_DROP_IN = "/etc/ssh/sshd_config.d/10-hearth.conf"
+# A file that is written or taken away there changes the directory, too.
+_JOURNAL_SETTINGS = "/etc/systemd/journald.conf.d"
+_JOURNAL_UNIT = "systemd-journald.service"
+# While one of them is active, the machine is about to take the role's rules for sshd back.
+_SSH_WAY_BACK = ("hearth-ssh-way-back.timer", "hearth-ssh-way-back.service")
 
 
 def model(tree: Tree) -> str:
@@ -33,12 +39,15 @@ def describe_board(tree: Tree, run: Run, *, eeprom: bool, measure: bool) -> dict
         return {}
     board = {"model": name, "family": kind}
     root = root_mount(tree)
+    seen = units(run, [_FIREWALL_UNIT, _JOURNAL_UNIT, *_SSH_WAY_BACK])
+    active = {name for name, unit in seen.items() if unit.active == "active"}
     return {
         **board,
         "medium": describe_medium(tree, root, measure=measure and not tree.has(NODE_PASSWORD)),
         "root_options": root.options,
         "uplink": _uplink(tree),
         "watchdog": _watchdog(tree, run),
+        "journal_outdated": _is_outdated(tree, seen[_JOURNAL_UNIT]),
         "health": {
             "throttled": _throttled(tree, run),
             "temperature": _temperature(tree),
@@ -47,9 +56,15 @@ def describe_board(tree: Tree, run: Run, *, eeprom: bool, measure: bool) -> dict
             "life_used": life_used(tree, root),
         },
         "eeprom": _eeprom(run) if eeprom and has_eeprom(board) else {"config": "", "outdated": False},
-        "ssh": _ssh(tree),
-        "firewall": units(run, [_FIREWALL_UNIT])[_FIREWALL_UNIT].active == "active",
+        "ssh": {**_ssh(tree), "on_trial": not active.isdisjoint(_SSH_WAY_BACK)},
+        "firewall": {"active": _FIREWALL_UNIT in active, "rules": tree.text(_FIREWALL_RULES)},
     }
+
+
+def _is_outdated(tree: Tree, journal: Unit) -> bool:
+    """Whether journald has been running since before the last change of its settings."""
+    changed_at = tree.written_at(_JOURNAL_SETTINGS)
+    return changed_at is not None and journal.started_at is not None and changed_at > journal.started_at
 
 
 def _words(tree: Tree, place: str, name: str) -> list[str]:

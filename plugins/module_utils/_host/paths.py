@@ -31,6 +31,13 @@ class Tree:
     def has(self, absolute: str) -> bool:
         return self.path(absolute).exists()
 
+    def written_at(self, absolute: str) -> float | None:
+        """When a file, or the list of what is in a directory, was last changed."""
+        try:
+            return self.path(absolute).stat().st_mtime
+        except OSError:
+            return None
+
     def names(self, absolute: str) -> list[str]:
         try:
             return sorted(entry.name for entry in self.path(absolute).iterdir())

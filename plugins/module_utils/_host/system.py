@@ -21,6 +21,8 @@ from .systemd import Run, units
 _TIME_SERVICES = ("systemd-timesyncd", "chrony", "chronyd", "ntpsec", "ntp", "openntpd")
 _WAIT_FOR_TIME = "systemd-time-wait-sync.service"
 _COMMAND_LINES = ("/boot/firmware/current/cmdline.txt", "/boot/firmware/cmdline.txt", "/boot/cmdline.txt")
+# What the role remarks in /etc/hosts while it gives the machine another name.
+_BETWEEN_NAMES = "# until the host name has changed"
 # Features that are there whether their module is loaded or built into the kernel.
 _FEATURES = {"br_netfilter": "/proc/sys/net/bridge"}
 
@@ -40,6 +42,7 @@ def describe_machine(
     kernels = kernel_state(tree, kernel.release, bool(container))
     return {
         "hostname": socket.gethostname(),
+        "has_two_names": _BETWEEN_NAMES in tree.text("/etc/hosts"),
         "machine_id": tree.text("/etc/machine-id").strip(),
         "boot_id": tree.text("/proc/sys/kernel/random/boot_id").strip(),
         "architecture": kernel.machine,

@@ -25,7 +25,6 @@ WATCHDOG = "/etc/systemd/system.conf.d/90-hearth.conf"
 JOURNAL = "/etc/systemd/journald.conf.d/99-hearth.conf"
 LOGS = "/etc/rancher/k3s/config.yaml.d/10-raspberry-pi.yaml"
 UPGRADES = "/etc/apt/apt.conf.d/52hearth-upgrades"
-SSH = "/etc/ssh/sshd_config.d/10-hearth.conf"
 FIREWALL = "/etc/hearth/firewall.nft"
 FIREWALL_UNIT = "/etc/systemd/system/hearth-firewall.service"
 
@@ -81,15 +80,15 @@ def plan_settings(host: Facts, board: Facts, wishes: Facts) -> dict[str, Any]:
             *_log_limits(wishes),
             _ours(UPGRADES, wishes["unattended_upgrades"], _UPGRADE_RULES, comment="//"),
             *_firewall(wishes),
-            # Written by steps of its own, which let nobody be locked out; taken away like the others.
-            *([] if wishes["ssh_hardening"] else [_ours(SSH, False, "")]),
         ],
         "boot": boot_request(board, wishes),
         "packages": _packages(wishes),
         "remount": bool(wishes["noatime"] and not host["container"] and "noatime" not in board["root_options"]),
         "watchdog": watchdog if watchdog != board["watchdog"]["running"] else 0,
         "ssh": _ssh(board, wishes),
+        "frees_ssh": bool(board["ssh"]["drop_in"] and not wishes["ssh_hardening"]),
         "firewall": _firewall_step(board, wishes),
+        "firewall_rules": _other_rules(board, wishes),
         "eeprom": _eeprom(board, wishes),
         "eeprom_update": bool(has_eeprom(board) and wishes["eeprom_update"] and board["eeprom"]["outdated"]),
         "complaints": [*complaints(board), *filter(None, [boot_problem(host["kernel_state"])])],
@@ -159,7 +158,9 @@ _NOTHING: dict[str, Any] = {
     "remount": False,
     "watchdog": 0,
     "ssh": "",
+    "frees_ssh": False,
     "firewall": "",
+    "firewall_rules": "",
     "eeprom": "",
     "eeprom_update": False,
     "complaints": [],
@@ -209,8 +210,10 @@ def _packages(wishes: Facts) -> list[str]:
 
 
 def _ssh(board: Facts, wishes: Facts) -> str:
-    """What to write for sshd; empty if it is there, or nobody asked."""
-    return _SSH_RULES if wishes["ssh_hardening"] and board["ssh"]["drop_in"] != _SSH_RULES else ""
+    """What to write for sshd; empty if it is there for good, or nobody asked."""
+    ssh = board["ssh"]
+    kept = ssh["drop_in"] == _SSH_RULES and not ssh["on_trial"]
+    return _SSH_RULES if wishes["ssh_hardening"] and not kept else ""
 
 
 def _firewall(wishes: Facts) -> list[File]:
@@ -221,8 +224,16 @@ def _firewall(wishes: Facts) -> list[File]:
 
 def _firewall_step(board: Facts, wishes: Facts) -> str:
     if wishes["firewall"]:
-        return "" if board["firewall"] else "on"
-    return "off" if board["firewall"] else ""
+        return "" if board["firewall"]["active"] else "on"
+    return "off" if board["firewall"]["active"] else ""
+
+
+def _other_rules(board: Facts, wishes: Facts) -> str:
+    """What a firewall that is up has not been told yet. Its file says what it was told, and is written after that."""
+    if not wishes["firewall"] or not board["firewall"]["active"]:
+        return ""
+    rules = str(_firewall(wishes)[0]["content"])
+    return rules if rules != board["firewall"]["rules"] else ""
 
 
 def _eeprom(board: Facts, wishes: Facts) -> str:

@@ -44,7 +44,7 @@ def flash(desk: Path, **parameters: object) -> tuple[int, str]:
     return ansible_playbook(desk, *words)
 
 
-def test_a_download_becomes_the_host_and_a_second_run_changes_nothing(desk: Path) -> None:
+def test_a_download_becomes_the_host_and_a_second_run_changes_nothing_but_what_ssh_must_know(desk: Path) -> None:
     private, public = generated(desk, "-N", "", "-t", "ed25519")
     card = {"host": "pi1", "card": "pi1.img", "image": "raspios.img.xz", "card_host_keys": [private]}
     status, said = flash(desk, **card)
@@ -62,6 +62,13 @@ def test_a_download_becomes_the_host_and_a_second_run_changes_nothing(desk: Path
 
     status, said = flash(desk, **card)
     assert (status, "changed=0" in said, "changed=1" in said) == (0, True, False), said[-4000:]
+
+    (desk / "known_hosts").write_text(FORMER)
+    status, said = flash(desk, **card)
+    assert status == 0, said[-4000:]
+    known = (desk / "known_hosts").read_text()
+    assert FORMER not in known, "a run that was cut short leaves it"
+    assert f"192.168.1.11 {public.strip()}" in known
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,25 @@ def test_sensors_and_watchdog_are_read(tmp_path: Path) -> None:
     assert described(tmp_path, {}, {"systemctl show": "infinity\n"})["watchdog"]["running"] == 0
 
 
+def test_journald_is_outdated_when_its_settings_are_newer_also_where_a_file_was_taken_away(tmp_path: Path) -> None:
+    settings = tmp_path / "etc/systemd/journald.conf.d"
+    file = settings / "99-hearth.conf"
+    began = time.monotonic() - 60
+    answer = {"systemctl show": unit("systemd-journald.service", ExecMainStartTimestampMonotonic=str(int(began * 1e6)))}
+
+    def outdated() -> bool:
+        return bool(described(tmp_path, PI5, answer)["journal_outdated"])
+
+    assert not outdated(), "it has no settings"
+    tree(tmp_path, {"/etc/systemd/journald.conf.d/99-hearth.conf": "[Journal]\n"})
+    assert outdated()
+    before = time.time() - 120
+    os.utime(settings, (before, before))
+    assert not outdated()
+    file.unlink()
+    assert outdated()
+
+
 def test_who_may_log_in_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SUDO_USER", raising=False)
     files = {
@@ -120,10 +141,19 @@ def test_who_may_log_in_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "/root/.ssh/authorized_keys": "# nobody yet\n\n",
     }
     seen = described(tmp_path, files)["ssh"]
-    assert seen == {"user": "root", "keys": False, "includes": True, "drop_in": ""}
+    assert seen == {"user": "root", "keys": False, "includes": True, "drop_in": "", "on_trial": False}
     key = {"/root/.ssh/authorized_keys": "ssh-ed25519 AAAA me\n", "/etc/ssh/sshd_config": "Port 22\n"}
     seen = described(tmp_path, key)["ssh"]
     assert (seen["keys"], seen["includes"]) == (True, False)
+
+
+@pytest.mark.parametrize("kind", ["timer", "service"])
+def test_rules_for_ssh_are_on_trial_while_the_machine_may_take_them_back(tmp_path: Path, kind: str) -> None:
+    names = ("hearth-firewall.service", f"hearth-ssh-way-back.{kind}")
+    shown = "\n\n".join(unit(name) for name in names)
+    assert described(tmp_path, PI5, {"systemctl show": shown})["ssh"]["on_trial"]
+    over = unit(names[1], ActiveState="inactive", LoadState="not-found")
+    assert not described(tmp_path, PI5, {"systemctl show": over})["ssh"]["on_trial"]
 
 
 def test_the_uplink_has_the_best_default_route(tmp_path: Path) -> None:
@@ -138,8 +168,10 @@ def test_the_uplink_has_the_best_default_route(tmp_path: Path) -> None:
 
 
 def test_the_firewall_is_on_if_its_unit_is(tmp_path: Path) -> None:
-    assert described(tmp_path, PI5, {"systemctl show": unit("hearth-firewall.service")})["firewall"]
-    assert not described(tmp_path, PI5)["firewall"]
+    files = {**PI5, "/etc/hearth/firewall.nft": "table inet hearth {}\n"}
+    up = described(tmp_path, files, {"systemctl show": unit("hearth-firewall.service")})["firewall"]
+    assert up == {"active": True, "rules": "table inet hearth {}\n"}
+    assert not described(tmp_path, files)["firewall"]["active"]
 
 
 def kernels(root: Path, files: dict[str, str], running: str = V8, container: bool = False) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.hearth.cluster.plugins.module_utils._host.problems import differing_sysctls, machine_problems
 from ansible_collections.hearth.cluster.plugins.module_utils._host.system import (
     describe_machine,
@@ -43,6 +44,16 @@ def test_memory_is_accounted_for_where_the_controller_is_really_on(
     tmp_path: Path, files: dict[str, str], version: str
 ) -> None:
     assert memory_cgroup(tree(tmp_path, files)) == version
+
+
+def test_a_change_of_the_host_name_that_was_cut_short_is_seen(tmp_path: Path) -> None:
+    role = Path(__file__).parents[5] / "roles/raspberry_pi/tasks"
+    both, _name, alone = yaml.safe_load((role / "hostname.yml").read_text())
+    lines = [task["ansible.builtin.lineinfile"]["line"] for task in (both, alone)]
+    assert [described(tmp_path, {"/etc/hosts": line})["has_two_names"] for line in lines] == [True, False]
+    tasks = yaml.safe_load((role / "main.yml").read_text())
+    (condition,) = [task["when"] for task in tasks if "hostname.yml" in str(task)]
+    assert "__raspberry_pi_host.has_two_names" in condition
 
 
 STATUS = """Package: kmod

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.hearth.cluster.plugins.module_utils._errors import InputError
 from ansible_collections.hearth.cluster.plugins.module_utils._pi.board import family
 from ansible_collections.hearth.cluster.plugins.module_utils._pi.boot_config import Request, Texts, plan
@@ -20,13 +21,14 @@ from ansible_collections.hearth.cluster.plugins.module_utils._pi.settings import
     FSTAB,
     JOURNAL,
     LOGS,
-    SSH,
     UPGRADES,
     WATCHDOG,
     plan_settings,
     settings_problems,
 )
 from ansible_collections.hearth.cluster.tests.unit.plugins.module_utils._pi.test_config_txt import NEWER, STOCK
+
+ROLE = Path(__file__).parents[5] / "roles/raspberry_pi"
 
 # What the device trees of the boards say, chip last.
 COMPATIBLE = {
@@ -92,8 +94,8 @@ def board(kind: str = "pi4", medium: str = "sd", **other: Any) -> dict[str, Any]
         "watchdog": {"present": True, "longest": 15, "running": 15},
         "health": health,
         "eeprom": {"config": "", "outdated": False},
-        "ssh": {"user": "pi", "keys": True, "includes": True, "drop_in": ""},
-        "firewall": False,
+        "ssh": {"user": "pi", "keys": True, "includes": True, "drop_in": "", "on_trial": False},
+        "firewall": {"active": False, "rules": ""},
         **other,
     }
 
@@ -274,13 +276,30 @@ def test_the_logs_of_containers_are_limited() -> None:
 def test_ssh_is_hardened_once_and_only_where_a_key_is() -> None:
     rules = planned(board(), ssh_hardening=True)["ssh"]
     assert "PasswordAuthentication no\n" in rules
-    there = {"user": "pi", "keys": True, "includes": True, "drop_in": rules}
+    there = {"user": "pi", "keys": True, "includes": True, "drop_in": rules, "on_trial": False}
     assert planned(board(ssh=there), ssh_hardening=True)["ssh"] == ""
-    assert SSH not in {file["path"] for file in planned(board(), ssh_hardening=True)["files"]}
-    assert {"absent"} == {file["state"] for file in planned(board())["files"] if file["path"] == SSH}
     for lacking, word in (({"keys": False}, "lock pi out"), ({"includes": False}, "no effect")):
         (problem,) = settings_problems(board(ssh={**there, **lacking}), {**WISHES, "ssh_hardening": True})
         assert word in problem
+
+
+def test_rules_that_a_killed_run_left_on_trial_are_tried_again() -> None:
+    rules = planned(board(), ssh_hardening=True)["ssh"]
+    left = {"user": "pi", "keys": True, "includes": True, "drop_in": rules, "on_trial": True}
+    assert planned(board(ssh=left), ssh_hardening=True)["ssh"] == rules
+    assert planned(board(ssh=left))["ssh"] == ""
+
+
+def test_rules_for_ssh_that_are_no_longer_wanted_are_taken_back_until_their_file_is_gone() -> None:
+    there = {"user": "pi", "keys": True, "includes": True, "drop_in": "# no rules any more\n", "on_trial": False}
+    assert planned(board(ssh=there))["frees_ssh"]
+    assert not planned(board(ssh=there), ssh_hardening=True)["frees_ssh"]
+    assert not planned(board())["frees_ssh"]
+    without, reload, last = yaml.safe_load((ROLE / "tasks/ssh_freed.yml").read_text())
+    (left,) = without["hearth.cluster.files"]["files"]
+    assert "state" not in left
+    assert reload["ansible.builtin.systemd_service"]["state"] == "reloaded"
+    assert last["hearth.cluster.files"]["files"] == [{"path": left["path"], "state": "absent"}]
 
 
 def test_sshd_accepts_the_rules(tmp_path: Path) -> None:
@@ -298,10 +317,22 @@ def test_the_firewall_is_put_up_and_taken_down() -> None:
     wanted = {"firewall": True, "firewall_trusted": ["192.168.1.0/24"], "firewall_open": ["22/tcp"]}
     up = planned(board(), **wanted)
     assert {FIREWALL, FIREWALL_UNIT} <= set(written(up))
-    assert (up["firewall"], planned(board(firewall=True), **wanted)["firewall"]) == ("on", "")
-    down = planned(board(firewall=True))
+    assert (up["firewall"], up["firewall_rules"]) == ("on", "")
+    is_up = {"active": True, "rules": written(up)[FIREWALL]}
+    settled = planned(board(firewall=is_up), **wanted)
+    assert (settled["firewall"], settled["firewall_rules"]) == ("", "")
+    down = planned(board(firewall=is_up))
     assert (down["firewall"], FIREWALL in written(down)) == ("off", False)
     assert planned(board())["firewall"] == ""
+
+
+def test_other_rules_are_told_to_a_firewall_that_is_up_before_they_are_written() -> None:
+    wanted = {"firewall": True, "firewall_trusted": ["192.168.1.0/24"], "firewall_open": ["443/tcp"]}
+    made = planned(board(firewall={"active": True, "rules": "table inet hearth {}\n"}), **wanted)
+    assert made["firewall_rules"] == written(made)[FIREWALL]
+    tasks = yaml.safe_load((ROLE / "tasks/settings.yml").read_text())
+    told = next(place for place, task in enumerate(tasks) if "firewall_rules" in str(task.get("when")))
+    assert told < next(place for place, task in enumerate(tasks) if "hearth.cluster.files" in task)
 
 
 def test_the_radio_that_the_machine_is_reached_by_stays_on() -> None:
