@@ -71,6 +71,17 @@ def test_a_restore_is_not_over_before_every_machine_has_taken_part(desk: Path, l
     assert "End the restore" not in said
 
 
+@pytest.mark.parametrize("program", ["true", "false"])
+def test_what_was_put_aside_is_closed_while_another_run_can_still_do_it(desk: Path, program: str) -> None:
+    note = f"{desk}/{{{{ inventory_hostname }}}}.json"
+    for name in SERVERS:
+        (desk / f"{name}.json").write_text("{}")
+    places = {"__backup_note_file": note, "__backup_restored_volumes": str(desk / "volumes.json")}
+    given = {"__backup_restorer": [program], "__backup_stage": str(desk / "stage"), "backup_overwrite": ""}
+    plays(desk, step("end"), **places, **given)
+    assert [(desk / f"{name}.json").exists() for name in SERVERS] == [program == "false"] * 3
+
+
 def test_no_node_is_marked_before_the_cluster_has_begun(desk: Path) -> None:
     """The play is the controller's own, which does not fail with the machines."""
     manifest = {"cluster_name": "home", "name": "20261127T030000Z", "nodes": []}
