@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,11 +78,13 @@ class ReleaseCache:
         return checksum_of(self.checksums().read_text(), name)
 
     def _download(self, path: Path, sha256: str | None) -> None:
-        """Write beside the place and rename, so that a file that is there is a whole one."""
-        handle, name = tempfile.mkstemp(dir=self._directory, prefix=f".{path.name}.")
-        temporary = Path(name)
+        """Write beside the place and rename, so that a file that is there is a whole one.
+
+        What a run that was killed has left there is written over: nobody else is at work while the lock is held.
+        """
+        temporary = path.with_name(f".{path.name}.part")
         try:
-            with os.fdopen(handle, "wb") as file, self._open(path.name) as answer:
+            with temporary.open("wb") as file, self._open(path.name) as answer:
                 while chunk := answer.read(CHUNK):
                     file.write(chunk)
             if sha256 and digest(temporary) != sha256:

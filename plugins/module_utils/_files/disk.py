@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
@@ -74,19 +75,26 @@ def _touch(path: str) -> None:
 
 
 def _remove(path: Path) -> bool:
-    """Remove a path with all below it, and tell whether it is gone: mount points cannot be removed, and are emptied."""
-    if not path.is_dir() or path.is_symlink():
-        path.unlink()
-        return True
-    stays = [entry for entry in list(path.iterdir()) if not _remove(entry)]
-    if stays or path.is_mount():
-        return False
-    path.rmdir()
+    """Remove a path with all below it, and tell whether it is gone: mount points cannot be removed, and are emptied.
+
+    What somebody else removes meanwhile, as the last task of a run that was killed may, is gone as well.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if not path.is_dir() or path.is_symlink():
+            path.unlink()
+            return True
+        stays = [entry for entry in list(path.iterdir()) if not _remove(entry)]
+        if stays or path.is_mount():
+            return False
+        path.rmdir()
     return True
 
 
 def _holds_only_mounts(directory: Path) -> bool:
-    entries = list(directory.iterdir())
+    try:
+        entries = list(directory.iterdir())
+    except FileNotFoundError:  # removed meanwhile
+        return False
     if not entries:
         return directory.is_mount()
     return all(entry.is_dir() and not entry.is_symlink() and _holds_only_mounts(entry) for entry in entries)

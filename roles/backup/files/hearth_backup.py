@@ -308,7 +308,8 @@ def prune(taken: Path, keep: int) -> list[str]:
     )
     surplus = others[: max(0, len(others) + 1 - keep)]
     for path in surplus:
-        shutil.rmtree(path)
+        # If the run is killed, one that is no longer whole has the name of those that are not whole yet, and goes too.
+        shutil.rmtree(path.rename(path.with_suffix(".part")))
     return [path.name for path in surplus]
 
 
@@ -409,9 +410,10 @@ def with_volumes(manifest: Mapping[str, Any], archived: Iterable[Mapping[str, An
 
 
 def drop_leftovers(directory: Path) -> None:
-    """Remove what runs that were killed had fetched; what was written to within a day may be on its way.
+    """Remove what runs that were killed had fetched, or had begun to drop.
 
-    Its name tells the time by the clock of a server, which may be behind.
+    What was written to within a day may be on its way. Its name tells the time by the clock of a server, which may be
+    behind.
     """
     yesterday = time.time() - 86400
     for left in directory.glob("*.part"):

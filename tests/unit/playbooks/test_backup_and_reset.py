@@ -113,6 +113,24 @@ def test_k3s_is_not_told_of_s3_while_it_takes_a_file(desk: Path) -> None:
     assert value(desk, "__backup_reset_config", **given) == taken
 
 
+def test_what_a_killed_run_has_laid_out_to_be_fetched_goes_with_k3s(desk: Path) -> None:
+    paths = {trace["path"] for trace in value(desk, "__backup_traces")}
+    assert paths >= {"/var/lib/hearth/transfer", "/var/lib/hearth/volume"}
+
+
+def test_the_next_backup_removes_it_on_all_servers(desk: Path) -> None:
+    left = {"__backup_transfer": desk / "transfer", "__backup_volume_transfer": desk / "volume"}
+    for path in left.values():
+        path.mkdir()
+        (path / "server.tar.gz").write_text("the token")
+    install = {"ansible.builtin.include_role": {"name": "hearth.cluster.backup", "tasks_from": "install"}}
+    (desk / "play.json").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [install]}]))
+    given = {"__backup_files": [], "__backup_units": [], **{name: str(path) for name, path in left.items()}}
+    status, said = ansible_playbook(desk, "play.json", "-e", json.dumps(given))
+    assert status == 0, said
+    assert not any(path.exists() for path in left.values())
+
+
 @pytest.mark.parametrize(
     ("progress", "stale"),
     [

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook evacuate where the hosts of the inventory have other names than their nodes; its modules only
-answer, and a server that does is always found.
+"""The playbook evacuate where the hosts of the inventory have other names than their nodes; its modules but
+files only answer, and a server that does is always found.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.support.playbooks import HERE, ansible_playbook
 ROOT = Path(__file__).parents[3]
 HOSTS = {"Pi2": {}, "pi3.home": {}, "third": {"k3s_node_name": "pi4"}}
 
-# Stands for the modules: notes what it is asked, and answers what the test has written down for it.
+# Stands for all modules but files: notes what it is asked, and answers what the test has written down for it.
 MODULE = """#!/usr/bin/python
 # WANT_JSON
 import json, os, sys
@@ -51,6 +51,7 @@ class Desk:
             (plugins / real).symlink_to(ROOT / "plugins" / real)
         (plugins / "lookup").mkdir()
         (plugins / "lookup" / "api_server.py").write_text(API_SERVER)
+        (plugins / "modules" / "files.py").symlink_to(ROOT / "plugins" / "modules" / "files.py")
         for module in ("node", "volume_copy", "volume_move"):
             (plugins / "modules" / f"{module}.py").write_text(MODULE.replace("FOLDER", repr(str(folder))))
         self.write("hosts.json", {"k3s_cluster": {"hosts": HOSTS, "vars": {**HERE, "ansible_become": False}}})

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,49 @@ def test_a_restore_is_not_over_before_every_machine_has_taken_part(desk: Path, l
     assert f"The restore is not over: {lost} did not take part to the end" in said
     assert ("without -e overwrite" in said) == bool(word)
     assert "End the restore" not in said
+
+
+@pytest.mark.parametrize("program", ["true", "false"])
+def test_what_was_put_aside_is_closed_while_another_run_can_still_do_it(desk: Path, program: str) -> None:
+    note = f"{desk}/{{{{ inventory_hostname }}}}.json"
+    for name in SERVERS:
+        (desk / f"{name}.json").write_text("{}")
+    places = {"__backup_note_file": note, "__backup_restored_volumes": str(desk / "volumes.json")}
+    given = {"__backup_restorer": [program], "__backup_stage": str(desk / "stage"), "backup_overwrite": ""}
+    plays(desk, step("end"), **places, **given)
+    assert [(desk / f"{name}.json").exists() for name in SERVERS] == [program == "false"] * 3
+
+
+def test_what_is_brought_is_on_its_way_where_the_next_run_removes_it(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a run that is ended leaves it."""
+    monkeypatch.setenv("ANSIBLE_VERBOSITY", "3")  # tells where it goes
+    (desk / "taken").mkdir()
+    for name in ("manifest.json", "blog.tar.gz"):
+        (desk / "taken" / name).write_text(name)
+    said = plays(
+        desk,
+        step("put_volumes"),
+        machines="pi1",
+        backup_from=str(desk / "taken"),
+        __backup_may_overwrite=False,
+        __backup_volume_files=[],
+        __backup_volume_program=["true"],
+        __backup_volume_transfer=str(desk / "transfer"),
+        __backup_volumes_due=[{"claim": "blog/uploads", "archive": {"name": "blog.tar.gz"}}],
+        __k3s_record={"probe": {"k3s": {"installed_roles": []}}},
+    )[1]
+    assert re.findall(r"PUT \S+/blog.tar.gz TO (\S+)/ansible-tmp", said) == [str(desk / "transfer")], said
+    opening = yaml.safe_load((REPOSITORY / "roles/backup/tasks/open.yml").read_text())
+    (bring,) = [task for block in opening for task in block.get("block", []) if "ansible.builtin.copy" in task]
+    assert bring["vars"] == {"ansible_remote_tmp": "{{ __backup_transfer }}"}
+
+
+def test_what_was_on_its_way_takes_no_room_of_the_volumes() -> None:
+    first, measure, *_ = yaml.safe_load((REPOSITORY / "roles/backup/tasks/look_at_volumes.yml").read_text())
+    assert first["hearth.cluster.files"] == {"files": "{{ __backup_left }}"}
+    assert "hearth.cluster.volume_copy" in measure
 
 
 def test_no_node_is_marked_before_the_cluster_has_begun(desk: Path) -> None:

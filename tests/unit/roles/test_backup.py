@@ -205,6 +205,21 @@ def test_the_oldest_backups_go_and_strangers_stay(backup: ModuleType, tmp_path: 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*strangers, *names[1:]])
 
 
+def test_a_backup_that_was_going_when_a_run_was_killed_goes_with_what_such_runs_leave(
+    backup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, taken = kept(tmp_path, "20260101T000000Z", "20260102T000000Z")
+    (tmp_path / old / "server.tar.gz").write_text("packed")
+    with monkeypatch.context() as killed:
+        killed.setattr(os, "rmdir", lambda *_path, **_options: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            backup.prune(tmp_path / taken, 1)
+    (left,) = [path for path in tmp_path.iterdir() if path.name != taken]
+    os.utime(left, (0, time.time() - 86500))
+    backup.drop_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [taken]
+
+
 @pytest.mark.parametrize("keep", [1, 0, -1])
 def test_the_backup_that_was_just_taken_is_kept_whatever_the_clock_says(
     backup: ModuleType, tmp_path: Path, keep: int

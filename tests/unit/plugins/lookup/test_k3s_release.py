@@ -104,6 +104,20 @@ def test_a_damaged_download_is_refused_and_leaves_nothing(look_up: Any, release:
     assert [path for path in (tmp_path / "cache").rglob("*k3s-arm64*") if path.is_file()] == []
 
 
+def test_what_a_killed_run_had_downloaded_goes_with_the_next(
+    look_up: Any, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.write()
+    look_up(want="sha256")
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "unlink", lambda *_path, **_options: None)
+        killed.setattr(Path, "replace", lambda *_paths: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            look_up()
+    kept = Path(look_up())
+    assert sorted(path for path in (tmp_path / "cache").rglob("*k3s-arm64*") if path.is_file()) == [kept]
+
+
 def test_a_binary_that_was_damaged_in_the_cache_is_fetched_again(look_up: Any, release: Release) -> None:
     release.write()
     path = Path(look_up())

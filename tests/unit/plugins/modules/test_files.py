@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,33 @@ def test_absent_removes_a_file_and_a_tree(run: Any, tmp_path: Path) -> None:
     entries = [{"path": str(tmp_path / name), "state": "absent"} for name in ("tree", "file", "never")]
     assert run(*entries)["changed_paths"] == [str(tmp_path / "tree"), str(tmp_path / "file")]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3, 4, 5, 6])
+def test_what_somebody_else_removes_meanwhile_is_absent_as_well(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    tree = tmp_path / "tree"
+    (tree / "deep").mkdir(parents=True)
+    for name in ("a", "deep/b", "deep/c"):
+        (tree / name).write_text("x")
+    usual = Path.iterdir
+    moments = iter(range(1, 100))
+
+    def lose() -> None:
+        if next(moments) == moment:
+            shutil.rmtree(tree)
+
+    def list_and_lose(directory: Path) -> Iterator[Path]:
+        """Another one removes it all before a directory is listed, or as soon as it has been."""
+        lose()
+        entries = list(usual(directory))
+        lose()
+        return iter(entries)
+
+    monkeypatch.setattr(Path, "iterdir", list_and_lose)
+    assert run({"path": str(tree), "state": "absent"})["changed_paths"] == [str(tree)]
+    assert not tree.exists()
 
 
 def test_a_mount_point_is_emptied_and_then_as_absent_as_it_can_be(

@@ -125,6 +125,24 @@ def test_a_machine_without_any_of_it_has_nothing_to_do(tmp_path: Path) -> None:
     assert not Machine(tree(tmp_path, {"/proc/1/cmdline": "/sbin/init\0"}), Commands("")).look()
 
 
+def test_what_somebody_else_takes_away_meanwhile_is_gone_as_well(tmp_path: Path) -> None:
+    here, _processes = machine(tmp_path, Commands())
+
+    def too_late(command: list[str], *, data: str | None = None) -> tuple[int, str, str]:
+        """Another one has done it just before."""
+        if command[0] == "umount":
+            (tmp_path / "proc/self/mountinfo").write_text("")
+        if command[0] == "ip":
+            (tmp_path / "sys/class/net/cni0/address").unlink()
+            (tmp_path / "sys/class/net/cni0").rmdir()
+            (tmp_path / "usr/local/bin/kubectl").unlink()
+        return (0, "", "") if command[0].startswith("/usr/sbin/iptables") else (1, "", "it is not there")
+
+    late = Machine(here.tree, too_late, here.firewalls, here.kill)
+    late.clear(here.look())
+    assert not late.look()
+
+
 def test_a_mount_that_is_in_use_is_named(tmp_path: Path) -> None:
     here, _processes = machine(tmp_path, Commands(failing="umount"))
     with pytest.raises(HostError, match=r"unmount /run/netns/cni-1234; .* target is busy"):
