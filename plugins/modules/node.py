@@ -15,7 +15,7 @@ description:
   - A drain evicts pods through the eviction API, so that disruption budgets are kept. Everything that would stand in
     its way is looked for first, and told with the names of the pods, before anything is changed.
   - A drain that fails opens the node again, unless the node was cordoned before, or another run has drained it
-    meanwhile. By the annotation C(hearth.cluster/drain), which a node has as long as a drain is under way, runs know each other.
+    meanwhile. Runs know each other by the annotation C(hearth.cluster/drain), which a node has while it is drained.
 extends_documentation_fragment:
   - hearth.cluster._kube
   - hearth.cluster._kube.attributes
