@@ -14,7 +14,8 @@ description:
   - Works on the Node object through the API server, so it runs on the controller, and the machine need not answer.
   - A drain evicts pods through the eviction API, so that disruption budgets are kept. Everything that would stand in
     its way is looked for first, and told with the names of the pods, before anything is changed.
-  - A drain that fails opens the node again, unless the node was cordoned before.
+  - A drain that fails opens the node again, unless the node was cordoned before, or another run has drained it
+    meanwhile. Runs know each other by the annotation C(hearth.cluster/drain), which a node has while it is drained.
 extends_documentation_fragment:
   - hearth.cluster._kube
   - hearth.cluster._kube.attributes

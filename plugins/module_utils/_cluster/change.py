@@ -29,11 +29,12 @@ class Taint:
 
 @dataclass(frozen=True)
 class Wish:
-    """What shall be true of a node; what is not named stays as it is. A label of None shall not be there."""
+    """What shall be true of a node; what is not named stays as it is. A label or an annotation of None shall not."""
 
     cordoned: bool | None = None
     labels: Mapping[str, str | None] = field(default_factory=dict)
     taints: Sequence[Taint] = ()
+    annotations: Mapping[str, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key, value in self.labels.items():
@@ -43,9 +44,13 @@ class Wish:
 def merge_patch_for(node: Live, wish: Wish) -> dict[str, Any]:
     """The patch that fulfils a wish, empty where it is fulfilled."""
     patch: dict[str, Any] = {}
-    labels = _changed_labels(node, wish.labels)
-    if labels:
-        patch["metadata"] = {"labels": labels}
+    metadata = {
+        kind: changed
+        for kind, wanted in (("labels", wish.labels), ("annotations", wish.annotations))
+        if (changed := _changed(mapping(node, "metadata", kind), wanted))
+    }
+    if metadata:
+        patch["metadata"] = metadata
     spec: dict[str, Any] = {}
     if wish.cordoned is not None and wish.cordoned != is_cordoned(node):
         spec["unschedulable"] = True if wish.cordoned else None
@@ -64,8 +69,7 @@ def cordon_of(node: Live) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"unschedulable": True}}
 
 
-def _changed_labels(node: Live, wanted: Mapping[str, str | None]) -> dict[str, str | None]:
-    there = mapping(node, "metadata", "labels")
+def _changed(there: Mapping[str, Any], wanted: Mapping[str, str | None]) -> dict[str, str | None]:
     return {key: value for key, value in wanted.items() if there.get(key) != value}
 
 

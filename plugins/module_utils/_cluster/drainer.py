@@ -17,8 +17,9 @@ from .._kube.parallel import in_parallel
 from .._kube.patience import Clock
 from .._kube.port import Cluster
 from .._kube.resources import Collection
+from .change import Wish
 from .drain import DrainPlan, Fate, Policy, Sight, Verdict, counted, foretold, plan_drain, refusal_text
-from .node import is_cordoned, is_cordoned_by_drain, is_ready, name_of
+from .node import DRAIN, is_cordoned, is_cordoned_by_drain, is_ready, name_of, word_of_drain
 from .workloads import Elsewhere, Workloads
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -63,13 +64,18 @@ class Drained:
 
 @dataclass(frozen=True)
 class Drainer:
-    """Empties nodes of one cluster. `cordon` is asked to close and to open the node again."""
+    """Empties nodes of one cluster. `mark` is asked to close and to open the node again.
+
+    While it works the node has the `word` of this run. Another run that takes the node over leaves its own there, or
+    none once it is done; what becomes of the node is its affair then.
+    """
 
     cluster: Cluster
     clock: Clock
     surroundings: Callable[[], Surroundings]
     report: Report
-    cordon: Callable[[Live, bool], None]
+    mark: Callable[[Live, Wish], None]
+    word: str
 
     def look(self, node: str, policy: Policy) -> DrainPlan:
         return plan_drain(node, sight_of(self.cluster), policy)
@@ -87,8 +93,10 @@ class Drainer:
         return plan
 
     def drain(self, node: Live, order: Order, *, was_cordoned: bool) -> Drained:
-        foretold(self.plan(name_of(node), order.policy), self.report)
-        self.cordon(node, True)
+        plan = self.plan(name_of(node), order.policy)
+        foretold(plan, self.report)
+        has_work = plan.leaving or not was_cordoned or word_of_drain(node)
+        self.mark(node, Wish(cordoned=True, annotations={DRAIN: self.word} if has_work else {}))
         with self._opened_again_on_failure(node, was_cordoned):
             # Pods may have come between the look and the cordon; from here on none comes.
             plan = self.plan(name_of(node), order.policy)
@@ -99,6 +107,7 @@ class Drainer:
             self._empty(node, plan, order)
             if healthy:
                 self._wait_elsewhere(node, elsewhere, healthy, order.wait_seconds)
+        self._let_go(node, opens=False)
         ill_before = tuple(sorted({identity_of(each) for each in workloads} - set(healthy)))
         return Drained(plan, tuple(healthy), ill_before, self._came_back(node, plan))
 
@@ -115,20 +124,29 @@ class Drainer:
         try:
             yield
         except BaseException as error:
-            said = f"Node {name_of(node)} stays cordoned, as it was before" if was_cordoned else self._open(node)
+            said = self._let_go(node, opens=not was_cordoned)
             if isinstance(error, HearthError):
                 error.args = (f"{error}\n{said}",)
             raise
 
-    def _open(self, node: Live) -> str:
+    def _let_go(self, node: Live, *, opens: bool) -> str:
+        """End the drain, and say what becomes of the node, which is only in our hands while it has our word."""
+        name = name_of(node)
         try:
-            live = self.cluster.get(known(self.cluster.catalogue().find("v1", "Node")), "", name_of(node)) or {}
-            if is_cordoned(live) and not is_cordoned_by_drain(live):
-                return f"Node {name_of(node)} stays cordoned, as somebody else has asked for meanwhile"
-            self.cordon(node, False)
+            live = self.cluster.get(known(self.cluster.catalogue().find("v1", "Node")), "", name) or {}
+            is_ours, is_wanted = word_of_drain(live) == self.word, is_cordoned(live) and not is_cordoned_by_drain(live)
+            if is_ours:
+                cordoned = False if opens and not is_wanted else None
+                self.mark(node, Wish(cordoned=cordoned, annotations={DRAIN: None}))
         except HearthError as error:
-            return f"Node {name_of(node)} is still cordoned: {error}"
-        return f"Node {name_of(node)} is uncordoned again, as it was before"
+            return f"Node {name} is still cordoned: {error}"
+        if not opens:
+            return f"Node {name} stays cordoned, as it was before"
+        if not is_ours:
+            return f"Node {name} is left as it is, for another run has drained it meanwhile"
+        if is_wanted:
+            return f"Node {name} stays cordoned, as somebody else has asked for meanwhile"
+        return f"Node {name} is uncordoned again, as it was before"
 
     def _empty(self, node: Live, plan: DrainPlan, order: Order) -> None:
         """Ask every pod to go, again and again where its budget does not let it yet, until all are gone."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -70,6 +71,7 @@ class NodeKeeper:
     surroundings: Callable[[], Surroundings]
     report: Report
     check: bool = False
+    word: str = field(default_factory=lambda: secrets.token_hex(8))  # of this run, for the nodes that it drains
 
     def run(self, task: Task) -> Outcome:
         before = self.cluster.get(self._nodes, "", task.name)
@@ -227,10 +229,10 @@ class NodeKeeper:
 
     @property
     def _drainer(self) -> Drainer:
-        return Drainer(self.cluster, self.clock, self.surroundings, self.report, self._cordon)
+        return Drainer(self.cluster, self.clock, self.surroundings, self.report, self._mark, self.word)
 
-    def _cordon(self, node: Live, cordoned: bool) -> None:
-        self._fulfil(self._read(name_of(node)), Wish(cordoned=cordoned), DRAIN_MANAGER)
+    def _mark(self, node: Live, wish: Wish) -> None:
+        self._fulfil(self._read(name_of(node)), wish, DRAIN_MANAGER)
 
 
 def _delay(error: ClusterError, attempt: int) -> float | None:

@@ -17,6 +17,9 @@ NODE_MANAGER = "hearth-node"
 # A node has this label while a playbook has taken it out of service. _k3s, which does not know us, has the word too.
 OUT_OF_SERVICE = "hearth.cluster/out-of-service"
 
+# On a node while it is drained: a word that no other run has. A run that was killed may have left its drain at work.
+DRAIN = "hearth.cluster/drain"
+
 CORDON_TAINT = "node.kubernetes.io/unschedulable"
 
 _ROLE = "node-role.kubernetes.io/"
@@ -50,6 +53,10 @@ def is_cordoned_by_drain(node: Live) -> bool:
         if "f:unschedulable" in mapping(entry, "fieldsV1", "f:spec")
     }
     return is_cordoned(node) and owners == {DRAIN_MANAGER}
+
+
+def word_of_drain(node: Live) -> str:
+    return text(node, "metadata", "annotations", DRAIN)
 
 
 def is_ready(node: Live) -> bool:

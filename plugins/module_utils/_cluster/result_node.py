@@ -13,7 +13,7 @@ from .._kube.manifest import Identity
 from .._kube.yaml import write_yaml
 from .drain import DrainPlan, Fate, counted
 from .keeper import Outcome, Task
-from .node import CORDON_TAINT, is_cordoned, is_ready, taints_of
+from .node import CORDON_TAINT, DRAIN, is_cordoned, is_ready, taints_of
 
 
 def result_of_work(outcome: Outcome, task: Task, *, check: bool, with_diff: bool) -> dict[str, Any]:
@@ -74,12 +74,18 @@ def _difference(outcome: Outcome) -> Difference:
 
 
 def _without_marks(node: Live | None) -> Live | None:
-    """A node without the taint by which the server itself marks it as cordoned, a moment later."""
+    """A node without our word of a drain, and the taint by which the server marks it as cordoned, a moment later."""
     if node is None:
         return None
     spec = {key: value for key, value in mapping(node, "spec").items() if key != "taints"}
     taints = [each for each in sequence(node, "spec", "taints") if text(each, "key") != CORDON_TAINT]
-    return {**node, "spec": {**spec, **({"taints": taints} if taints else {})}}
+    metadata = {key: value for key, value in mapping(node, "metadata").items() if key != "annotations"}
+    annotations = {key: value for key, value in mapping(node, "metadata", "annotations").items() if key != DRAIN}
+    return {
+        **node,
+        "metadata": {**metadata, **({"annotations": annotations} if annotations else {})},
+        "spec": {**spec, **({"taints": taints} if taints else {})},
+    }
 
 
 def _node(live: Live | None, name: str) -> dict[str, Any]:

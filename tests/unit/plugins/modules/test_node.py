@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._cluster import spec
+from ansible_collections.hearth.cluster.plugins.module_utils._cluster.node import DRAIN
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.options import CONNECTION
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.patience import Clock
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.server.refusal import Reason, RefusedError
@@ -222,7 +223,7 @@ def test_a_pod_whose_budget_forbids_it_for_ever_is_deleted_only_on_request(run: 
     cluster.put(nodes.pod("web-1", labels={"app": "web"}), nodes.budget("it", 1, 1))
     assert "forbids it for ever" in run(name="pi2", state="drained")["msg"]
     assert run(name="pi2", state="drained", forbidding_budgets="delete")["evicted"] == ["default/web-1"]
-    assert cluster.writes == ["patch Node pi2", "delete Pod default/web-1"]
+    assert cluster.writes == ["patch Node pi2", "delete Pod default/web-1", "patch Node pi2"]
 
 
 def test_a_budget_that_allows_one_at_a_time_is_asked_again(run: Runner, cluster: Cluster) -> None:
@@ -320,10 +321,48 @@ def test_a_drain_that_fails_leaves_the_cordon_that_somebody_has_asked_for_meanwh
     assert cluster.is_cordoned
 
 
+def word_of_drain(cluster: Cluster) -> str | None:
+    word: str | None = (cluster.node()["metadata"].get("annotations") or {}).get(DRAIN)
+    return word
+
+
+@pytest.mark.parametrize("word", ["another", None])  # the other run is at work, or done already
+def test_a_drain_that_fails_leaves_the_node_to_another_run_that_has_taken_it_over(
+    run: Runner, cluster: Cluster, word: str | None
+) -> None:
+    cluster.put(nodes.pod("web-1"))
+
+    def take_over(_pod: Any) -> None:
+        assert word_of_drain(cluster)
+        patch = {"metadata": {"annotations": {DRAIN: word}}}
+        cluster.changed_by("hearth-drain", KINDS["Node"], "", "pi2", patch)
+        raise RefusedError("it broke", Reason.OTHER)
+
+    cluster.after_eviction = take_over
+    answer = run(name="pi2", state="drained")
+    assert "Node pi2 is left as it is, for another run has drained it meanwhile" in answer["msg"]
+    assert cluster.is_cordoned
+    assert word_of_drain(cluster) == word
+
+
+def test_a_drain_takes_over_a_node_that_a_run_which_was_killed_is_draining(run: Runner, cluster: Cluster) -> None:
+    run(name="pi2", state="drained")
+    cluster.changed_by("hearth-drain", KINDS["Node"], "", "pi2", {"metadata": {"annotations": {DRAIN: "another"}}})
+    assert run(name="pi2", state="drained", _ansible_diff=True)["changed"] is False
+    assert word_of_drain(cluster) is None
+    assert run(name="pi2", state="returned")["message"] == "Node pi2: uncordoned"
+
+
+def test_a_drain_that_fails_leaves_no_word(run: Runner, cluster: Cluster) -> None:
+    cluster.put(nodes.pod("web-1", labels={"app": "web"}), nodes.budget("it", 3, 2))
+    run(name="pi2", state="drained", drain_timeout=5)
+    assert word_of_drain(cluster) is None
+
+
 def test_a_pod_that_is_deleted_gets_as_long_as_one_that_is_evicted(run: Runner, cluster: Cluster) -> None:
     cluster.put(nodes.pod("web-1", labels={"app": "web"}), nodes.budget("it", 1, 1))
     run(name="pi2", state="drained", forbidding_budgets="delete", grace_period=5)
-    assert cluster.writes == ["patch Node pi2", "delete Pod default/web-1 (within 5 s)"]
+    assert cluster.writes == ["patch Node pi2", "delete Pod default/web-1 (within 5 s)", "patch Node pi2"]
 
 
 def test_a_hanging_finalizer_is_named(run: Runner, cluster: Cluster) -> None:
