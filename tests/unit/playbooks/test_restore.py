@@ -110,9 +110,10 @@ def test_what_is_brought_is_on_its_way_where_the_next_run_removes_it(
 
 
 def test_what_was_on_its_way_takes_no_room_of_the_volumes() -> None:
-    first, measure, *_ = yaml.safe_load((REPOSITORY / "roles/backup/tasks/look_at_volumes.yml").read_text())
+    first, measure, *rest = yaml.safe_load((REPOSITORY / "roles/backup/tasks/look_at_volumes.yml").read_text())
     assert first["hearth.cluster.files"] == {"files": "{{ __backup_left }}"}
     assert "hearth.cluster.volume_copy" in measure
+    assert not any("hearth.cluster.volume_copy" in task for task in rest)
 
 
 def test_no_node_is_marked_before_the_cluster_has_begun(desk: Path) -> None:

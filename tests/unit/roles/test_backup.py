@@ -211,13 +211,17 @@ def test_a_backup_that_was_going_when_a_run_was_killed_goes_with_what_such_runs_
     old, taken = kept(tmp_path, "20260101T000000Z", "20260102T000000Z")
     (tmp_path / old / "server.tar.gz").write_text("packed")
     with monkeypatch.context() as killed:
-        killed.setattr(os, "rmdir", lambda *_path, **_options: (_ for _ in ()).throw(KeyboardInterrupt))
+        killed.setattr(os, "rmdir", interrupt)
         with pytest.raises(KeyboardInterrupt):
             backup.prune(tmp_path / taken, 1)
     (left,) = [path for path in tmp_path.iterdir() if path.name != taken]
     os.utime(left, (0, time.time() - 86500))
     backup.drop_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [taken]
+
+
+def interrupt(*_path: str, **_options: int) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("keep", [1, 0, -1])

@@ -111,11 +111,15 @@ def test_what_a_killed_run_had_downloaded_goes_with_the_next(
     look_up(want="sha256")
     with monkeypatch.context() as killed:
         killed.setattr(Path, "unlink", lambda *_path, **_options: None)
-        killed.setattr(Path, "replace", lambda *_paths: (_ for _ in ()).throw(KeyboardInterrupt))
+        killed.setattr(Path, "replace", interrupt)
         with pytest.raises(KeyboardInterrupt):
             look_up()
     kept = Path(look_up())
     assert sorted(path for path in (tmp_path / "cache").rglob("*k3s-arm64*") if path.is_file()) == [kept]
+
+
+def interrupt(*_paths: Path) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_binary_that_was_damaged_in_the_cache_is_fetched_again(look_up: Any, release: Release) -> None:
