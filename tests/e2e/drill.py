@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,12 +82,15 @@ def new_seed() -> int:
 
 
 def killed(name: str, *arguments: str, within: tuple[float, float], turn: int = 0) -> None:
-    """Run ``hearth.cluster.<name>`` and kill Ansible between so many and so many seconds later; what a worker of it
-    does then may go on. The moment is printed; each ``turn`` of one seed has another one.
+    """Run ``hearth.cluster.<name>`` and kill Ansible between so many and so many seconds later. The moment is printed;
+    each ``turn`` of one seed has another one.
+
+    In every second turn its workers die with it, as where the computer's power goes; otherwise they end their tasks.
     """
     seed = new_seed()
     after = random.Random(seed + turn).uniform(*within)
-    print(f"{name}: killed after {after:.1f} s (HEARTH_SEED={seed})")
+    whole = turn % 2 == 1
+    print(f"{name}: killed after {after:.1f} s{', workers and all' if whole else ''} (HEARTH_SEED={seed})")
     with subprocess.Popen(
         playbook.command(f"hearth.cluster.{name}", *arguments),
         env=playbook.environment(),
@@ -96,4 +100,17 @@ def killed(name: str, *arguments: str, within: tuple[float, float], turn: int = 
         start_new_session=True,
     ) as process:
         time.sleep(after)
+        workers = descendants(process.pid) if whole else []
         os.killpg(process.pid, signal.SIGKILL)
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+
+
+def descendants(ancestor: int) -> list[int]:
+    listed = subprocess.run(["ps", "-e", "-o", "pid=", "-o", "ppid="], capture_output=True, text=True, check=True)
+    parents = dict(map(int, line.split()) for line in listed.stdout.splitlines())
+    found = [ancestor]
+    for parent in found:  # grows meanwhile
+        found.extend(pid for pid, above in parents.items() if above == parent)
+    return found[1:]
