@@ -83,29 +83,32 @@ def test_what_was_put_aside_is_closed_while_another_run_can_still_do_it(desk: Pa
     assert [(desk / f"{name}.json").exists() for name in SERVERS] == [program == "false"] * 3
 
 
-def test_what_is_brought_is_on_its_way_where_the_next_run_removes_it(
+def test_what_is_brought_is_on_its_way_where_it_goes_also_if_that_fails(
     desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There a run that is ended leaves it."""
+    """There a run that is ended leaves it, and the next one removes it."""
     monkeypatch.setenv("ANSIBLE_VERBOSITY", "3")  # tells where it goes
     (desk / "taken").mkdir()
     for name in ("manifest.json", "blog.tar.gz"):
         (desk / "taken" / name).write_text(name)
-    said = plays(
+    status, said = plays(
         desk,
-        step("put_volumes"),
+        step("volumes"),
         machines="pi1",
         backup_from=str(desk / "taken"),
+        __backup_bare=[],
         __backup_may_overwrite=False,
+        __backup_node="pi1",
+        __backup_transfer=str(desk / "transfer"),
         __backup_volume_files=[],
-        __backup_volume_program=["true"],
-        __backup_volume_transfer=str(desk / "transfer"),
+        __backup_volume_program=["false"],
         __backup_volumes_due=[{"claim": "blog/uploads", "archive": {"name": "blog.tar.gz"}}],
         __k3s_record={"probe": {"k3s": {"installed_roles": []}}},
-    )[1]
+    )
+    assert status != 0
     assert re.findall(r"PUT \S+/blog.tar.gz TO (\S+)/ansible-tmp", said) == [str(desk / "transfer")], said
-    opening = yaml.safe_load((REPOSITORY / "roles/backup/tasks/open.yml").read_text())
-    (bring,) = [task for block in opening for task in block.get("block", []) if "ansible.builtin.copy" in task]
+    assert not (desk / "transfer").exists()
+    bring = yaml.safe_load((REPOSITORY / "roles/backup/tasks/bring.yml").read_text())[-1]
     assert bring["vars"] == {"ansible_remote_tmp": "{{ __backup_transfer }}"}
 
 
