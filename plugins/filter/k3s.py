@@ -16,7 +16,7 @@ from ..module_utils._k3s.formation import Formation, formation
 from ..module_utils._k3s.machines import Machine, host_of, kubeconfig_of, server_url
 from ..module_utils._k3s.node_plan import NodePlan, Wishes, plan_node, service_need
 from ..module_utils._k3s.preflight import fleet_problems, machine_problems, restore_problems, same_machine
-from ..module_utils._k3s.readiness import is_back
+from ..module_utils._k3s.readiness import is_back, is_gone
 from ..module_utils._k3s.renewal import plan_renewal
 from ..module_utils._k3s.rotation import begun, plan_rotation
 from ..module_utils._k3s.skew import version_problems
@@ -80,7 +80,8 @@ def k3s_config_problems(config: Mapping[str, Any], parameter: str) -> list[str]:
 
 def k3s_service_need(record: Mapping[str, Any], records: Records, *, changed: bool, newest: float | None) -> str:
     """What k3s needs; nothing if it runs, has read everything that is on disk, and its node is back in the cluster."""
-    return service_need(record["probe"]["k3s"], changed=changed, newest=newest, is_back=is_back(record, records))
+    node = {"is_back": is_back(record, records), "is_gone": is_gone(record, records)}
+    return service_need(record["probe"]["k3s"], changed=changed, newest=newest, **node)
 
 
 def k3s_hosts(hosts: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:

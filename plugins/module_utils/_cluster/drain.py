@@ -142,9 +142,9 @@ class Sight:
 def plan_drain(node: str, sight: Sight, policy: Policy) -> DrainPlan:
     """Decide about every pod of a node, in the order of their names."""
     here = sorted((pod for pod in sight.pods if text(pod, "spec", "nodeName") == node), key=pod_name)
-    alone = [_verdict(pod, sight, policy) for pod in here]
+    first_pass = [_verdict(pod, sight, policy) for pod in here]
     # One that must run beside a pod which stays finds it nowhere else.
-    staying = {uid_of(each.pod) for each in alone if each.fate is Fate.LEAVE and not each.refused}
+    staying = {uid_of(each.pod) for each in first_pass if each.fate is Fate.LEAVE and not each.refused}
     return DrainPlan(node, tuple(_verdict(pod, sight, policy, staying) for pod in here))
 
 

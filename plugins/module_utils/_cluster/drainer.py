@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from .._errors import ClusterError, HearthError, NotReadyError
@@ -95,6 +95,7 @@ class Drainer:
     def drain(self, node: Live, order: Order, *, was_cordoned: bool) -> Drained:
         plan = self.plan(name_of(node), order.policy)
         foretold(plan, self.report)
+        # One that has nothing to do patches nothing: it leaves no word, for there is nothing that it would take back.
         has_work = plan.leaving or not was_cordoned or word_of_drain(node)
         self.mark(node, Wish(cordoned=True, annotations={DRAIN: self.word} if has_work else {}))
         with self._opened_again_on_failure(node, was_cordoned):
@@ -106,7 +107,8 @@ class Drainer:
             healthy = elsewhere.healthy_of(workloads) if workloads else []
             self._empty(node, plan, order)
             moved = self._wait_elsewhere(node, elsewhere, healthy, order.wait_seconds) if healthy else []
-        self._let_go(node, opens=False)
+        with suppress(HearthError):  # the node is empty; a word that stays is replaced or taken away by the next run
+            self._let_go(node, opens=False)
         ill_before = tuple(sorted({identity_of(each) for each in workloads} - set(healthy)))
         return Drained(plan, tuple(moved), ill_before, self._came_back(node, plan))
 
@@ -123,29 +125,30 @@ class Drainer:
         try:
             yield
         except BaseException as error:
-            said = self._let_go(node, opens=not was_cordoned)
+            try:
+                found = self._let_go(node, opens=not was_cordoned)
+                said = "stays cordoned, as it was before" if was_cordoned else self._what_became_of(found)
+            except HearthError as another:
+                said = f"is still cordoned: {another}"
             if isinstance(error, HearthError):
-                error.args = (f"{error}\n{said}",)
+                error.args = (f"{error}\nNode {name_of(node)} {said}",)
             raise
 
-    def _let_go(self, node: Live, *, opens: bool) -> str:
-        """End the drain, and say what becomes of the node, which is only in our hands while it has our word."""
-        name = name_of(node)
-        try:
-            live = self.cluster.get(known(self.cluster.catalogue().find("v1", "Node")), "", name) or {}
-            is_ours, is_wanted = word_of_drain(live) == self.word, is_cordoned(live) and not is_cordoned_by_drain(live)
-            if is_ours:
-                cordoned = False if opens and not is_wanted else None
-                self.mark(node, Wish(cordoned=cordoned, annotations={DRAIN: None}))
-        except HearthError as error:
-            return f"Node {name} is still cordoned: {error}"
-        if not opens:
-            return f"Node {name} stays cordoned, as it was before"
-        if not is_ours:
-            return f"Node {name} is left as it is, for another run has drained it meanwhile"
-        if is_wanted:
-            return f"Node {name} stays cordoned, as somebody else has asked for meanwhile"
-        return f"Node {name} is uncordoned again, as it was before"
+    def _let_go(self, node: Live, *, opens: bool) -> Live:
+        """End the drain of a node, which is only in our hands while it has our word; return it as it was found."""
+        found = self.cluster.get(known(self.cluster.catalogue().find("v1", "Node")), "", name_of(node)) or {}
+        if word_of_drain(found) == self.word:
+            cordoned = False if opens and not _is_cordoned_by_somebody(found) else None
+            self.mark(node, Wish(cordoned=cordoned, annotations={DRAIN: None}))
+        return found
+
+    def _what_became_of(self, found: Live) -> str:
+        """Say what became of a node that was to be opened again, from how it was found."""
+        if word_of_drain(found) != self.word:
+            return "is left as it is, for another run has drained it meanwhile"
+        if _is_cordoned_by_somebody(found):
+            return "stays cordoned, as somebody else has asked for meanwhile"
+        return "is uncordoned again, as it was before"
 
     def _empty(self, node: Live, plan: DrainPlan, order: Order) -> None:
         """Ask every pod to go, again and again where its budget does not let it yet, until all are gone."""
@@ -213,6 +216,10 @@ class Drainer:
 
     def _line(self, node: Live) -> Report:
         return lambda line: self.report(f"node {name_of(node)}: {line}")
+
+
+def _is_cordoned_by_somebody(node: Live) -> bool:
+    return is_cordoned(node) and not is_cordoned_by_drain(node)
 
 
 def _words_of_going(name: str, live: Live) -> str:

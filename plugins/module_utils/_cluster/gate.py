@@ -38,13 +38,10 @@ def lacking(now: Info, before: Info) -> list[str]:
     in_doubt = excused - {ill.who for ill in ill_before if ill.of_itself}
     if not _lacks_service(before) or _lacks_service(now):
         in_doubt = set()
+    excused -= in_doubt
     return [
         *_lacks(now),
-        *(
-            ill.sentence + (_IN_DOUBT if ill.who in in_doubt else "")
-            for ill in _ill(now)
-            if ill.who not in excused or ill.who in in_doubt
-        ),
+        *(ill.sentence + (_IN_DOUBT if ill.who in in_doubt else "") for ill in _ill(now) if ill.who not in excused),
     ]
 
 

@@ -22,7 +22,7 @@ from .change import Wish, cordon_of, merge_patch_for
 from .drain import Policy, foretold
 from .drainer import Drained, Drainer, Order
 from .keepsake import MANAGER, NAMESPACE, Keepsake, keepsake_of, name_of_keepsake, read, written
-from .node import DRAIN_MANAGER, NODE_MANAGER, is_cordoned, is_cordoned_by_drain, name_of
+from .node import DRAIN, DRAIN_MANAGER, NODE_MANAGER, is_cordoned, is_cordoned_by_drain, name_of
 
 _SECONDS_TO_RETRY = 60.0
 _PAUSE = 0.1
@@ -132,9 +132,13 @@ class NodeKeeper:
         return Outcome(before, after, drained)
 
     def _return(self, before: Live, task: Task) -> Outcome:
-        """Take back the cordon of a drain; one that was there before it, or came since, is not ours to lose."""
+        """Take back the cordon of a drain; one that was there before it, or came since, is not ours to lose.
+
+        The word of a drain goes as well: one that was killed leaves it there.
+        """
         ours = is_cordoned_by_drain(before)
-        wish = replace(task.wish, cordoned=False if ours else None)
+        annotations = {**task.wish.annotations, DRAIN: None}
+        wish = replace(task.wish, cordoned=False if ours else None, annotations=annotations)
         after = self._fulfil(before, wish, NODE_MANAGER)
         balanced = self._balance(task) if task.rebalance and not is_cordoned(after) else ()
         return Outcome(before, after, kept_cordon=is_cordoned(before) and not ours, balanced=balanced)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import grp
 import os
 import pwd
@@ -79,7 +78,7 @@ def _remove(path: Path) -> bool:
 
     What somebody else removes meanwhile, as the last task of a run that was killed may, is gone as well.
     """
-    with contextlib.suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
         if not path.is_dir() or path.is_symlink():
             path.unlink()
             return True

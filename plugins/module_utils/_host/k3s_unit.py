@@ -82,9 +82,9 @@ class Service:
         unit = self.state()
         api = self.installation.api_of(self.role)
         running = unit.active == "active"
-        # An agent may read its own Node and nothing else, so the Node itself is the sign of life of its API server.
         node = api.node(goal.node_name) if running else None
-        ready = running and (node is not None if self.role == "agent" else api.ready())
+        # An agent may read its own Node and nothing else, so the Node itself is the sign of life of its API server.
+        ready = None if self.role == "agent" else running and api.ready()
         return Sight(unit.active, unit.sub, unit.started_at, unit.queued, ready, node)
 
     def _systemctl(self, *arguments: str) -> None:

@@ -102,6 +102,7 @@ def _membership(me: Machine, others: Sequence[Machine], formed: Formation, wishe
     """The part of the configuration that says where this machine belongs.
 
     k3s reads it once, at the first start. On a member it is kept as it is, so that no later run restarts k3s for it.
+    One that was removed starts anew: as the first server that it once was, it would begin a second cluster.
     """
     if me.role == "agent":
         return {"server": _join_url(me, others, wishes)}
@@ -109,7 +110,7 @@ def _membership(me: Machine, others: Sequence[Machine], formed: Formation, wishe
         return {}
     if me.name == formed.founder or me.datastore == "sqlite":
         return {"cluster-init": True} if formed.datastore == "etcd" else {}
-    if me.datastore == "etcd" and me.configured_init and not me.configured_server:
+    if me.datastore == "etcd" and me.configured_init and not me.configured_server and not _was_removed(me, others):
         return {"cluster-init": True}
     url = _join_url(me, others, wishes)
     return {"server": url} if url else {"cluster-init": True}
@@ -120,10 +121,20 @@ def _join_url(me: Machine, others: Sequence[Machine], wishes: Wishes) -> str:
         return wishes.server_url
     live = [server_url(server, wishes.port) for server in others]
     # A node that has joined knows all servers by itself; which one it once joined through no longer matters.
-    settled = me.running or me.holds_data
+    settled = (me.running or me.holds_data) and not _was_removed(me, others)
     if me.configured_server and (settled or me.configured_server in live):
         return me.configured_server
     return live[0] if live else ""
+
+
+def _was_removed(me: Machine, others: Sequence[Machine]) -> bool:
+    """Whether the cluster has no node of this machine (any more); etcd has no member of it then, either."""
+    nodes = _nodes_among(others)
+    return bool(nodes) and all(node.name != me.node_name for node in nodes)
+
+
+def _nodes_among(servers: Sequence[Machine]) -> Sequence[ClusterNode]:
+    return next((server.nodes for server in servers if server.nodes), ())
 
 
 def _token_from(me: Machine, others: Sequence[Machine], formed: Formation, wishes: Wishes) -> str:
@@ -152,8 +163,7 @@ def _left_behind(me: Machine, others: Sequence[Machine], formed: Formation) -> C
 
 
 def _was_left_out(me: Machine, servers: Sequence[Machine]) -> bool:
-    nodes: Sequence[ClusterNode] = next((server.nodes for server in servers if server.nodes), ())
-    return any(node.name == me.node_name and node.out_of_service for node in nodes)
+    return any(node.name == me.node_name and node.out_of_service for node in _nodes_among(servers))
 
 
 def _problems(me: Machine, others: Sequence[Machine], formed: Formation, old_node: ClusterNode | None) -> list[str]:
@@ -195,19 +205,27 @@ def _quorum_problems(me: Machine, others: Sequence[Machine]) -> list[str]:
     ]
 
 
-def service_need(k3s: Mapping[str, Any], *, changed: bool, newest: float | None, is_back: bool = True) -> str:
+def service_need(
+    k3s: Mapping[str, Any], *, changed: bool, newest: float | None, is_back: bool = True, is_gone: bool = False
+) -> str:
     """Say what the unit needs: ``restarted``, ``started``, or nothing.
+
+    ``started`` on a unit that runs changes nothing and waits.
 
     A run may have been cut short between a write and the restart for it. So what counts is not whether this run wrote
     something, but whether k3s was started before the newest file that it reads. It may also have been cut short before
-    the node was back: who starts what runs already only waits for it.
+    the node was back, which is then waited for.
+
+    It would be waited for in vain where the Node object is gone: the kubelet makes one only when it starts, and a
+    server that was removed from etcd joins it only then; until then it runs without, or is starting for ever. A join
+    that a run has begun which was cut short begins once more, which does no harm.
     """
     service = k3s["service"]
     if service["active"] not in ("active", "activating"):
         return "started"
     written = [moment for moment in (newest, k3s["binary"]["modified_at"]) if moment is not None]
     outdated = service["started_at"] is not None and any(moment > service["started_at"] for moment in written)
-    if changed or outdated:
+    if changed or outdated or is_gone:
         return "restarted"
     settled = service["active"] == "active" and service["enabled"] and is_back
     return "" if settled else "started"

@@ -33,7 +33,7 @@ class Sight:
     sub: str
     started_at: float | None
     queued: bool
-    api_ready: bool
+    api_ready: bool | None  # None where that shows in nothing but the Node object: on an agent
     node: Mapping[str, Any] | None
 
 
@@ -43,10 +43,11 @@ def missing(goal: Goal, sight: Sight) -> str:
         return "the start waits for other units, such as the network and the time (systemctl list-jobs)"
     if sight.active != "active":
         return f"the service is {sight.active} ({sight.sub})"
-    if not sight.api_ready:
+    if sight.api_ready is False:
         return "the API server does not answer"
     if sight.node is None:
-        return f"there is no Node object {goal.node_name}"
+        lacking = f"there is no Node object {goal.node_name}"
+        return lacking if sight.api_ready else f"{lacking}, or the API server does not answer"
     return _node_lacks(goal, sight.node, sight.started_at or 0.0)
 
 
@@ -62,17 +63,24 @@ def _node_lacks(goal: Goal, node: Mapping[str, Any], started_at: float) -> str:
 
 
 def is_back(record: Record, records: Sequence[Record]) -> bool:
-    """Whether the look at all machines has shown the node of this one as it is waited for after a start of k3s.
-
-    Each machine was looked at on its own, and a server knows best about itself.
-    """
+    """Whether the look at all machines has shown the node of this one as it is waited for after a start of k3s."""
     k3s = record["probe"]["k3s"]
-    node = nodes_of([record, *records]).get(record["node_name"])
+    node = _nodes_around(record, records).get(record["node_name"])
     is_server = record["role"] == "server"
     if node is None or (is_server and not k3s["api"]["ready"]):
         return False
     goal = Goal(record["node_name"], voter=is_server and k3s["datastore"] == "etcd")
     return not _node_lacks(goal, node, k3s["service"]["started_at"] or 0.0)
+
+
+def is_gone(record: Record, records: Sequence[Record]) -> bool:
+    """Whether the servers list nodes, and the one of this machine is not among them."""
+    nodes = _nodes_around(record, records)
+    return bool(nodes) and record["node_name"] not in nodes
+
+
+def _nodes_around(record: Record, records: Sequence[Record]) -> Mapping[str, Mapping[str, Any]]:
+    return nodes_of([record, *records])  # each machine was looked at on its own: a server knows best about itself
 
 
 class Patience:

@@ -98,6 +98,14 @@ def test_a_node_that_the_look_has_not_shown_ready_is_waited_for(tmp_path: Path) 
     assert told(tmp_path, "__k3s_need", from_role("configure"), **given) == "started"
 
 
+def test_k3s_is_restarted_where_the_servers_do_not_list_its_node(tmp_path: Path) -> None:
+    agent = {**seen(), "name": "pi4", "role": "agent", "node_name": "pi4"}
+    agent["probe"] = {"k3s": {**agent["probe"]["k3s"], "api": {"ready": False, "nodes": []}}}
+    given = {**WRITTEN, "__k3s_record": agent, "__k3s_records": [seen(), agent]}
+    binary = {"skipped": True, "changed": False}
+    assert told(tmp_path, "__k3s_need", from_role("configure"), **given, __k3s_binary=binary) == "restarted"
+
+
 def test_a_file_that_is_taken_away_shows_in_the_time_of_one_that_is_always_there() -> None:
     files = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__k3s_files"]
     optional = [each for each in files if "state" in each]

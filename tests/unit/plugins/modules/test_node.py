@@ -357,6 +357,13 @@ def test_a_drain_takes_over_a_node_that_a_run_which_was_killed_is_draining(run: 
     assert run(name="pi2", state="returned")["message"] == "Node pi2: uncordoned"
 
 
+def test_a_node_that_returns_loses_the_word_of_a_drain_that_was_killed(run: Runner, cluster: Cluster) -> None:
+    run(name="pi2", state="drained")
+    cluster.changed_by("hearth-drain", KINDS["Node"], "", "pi2", {"metadata": {"annotations": {DRAIN: "another"}}})
+    run(name="pi2", state="returned")
+    assert word_of_drain(cluster) is None
+
+
 def test_a_drain_that_fails_leaves_no_word(run: Runner, cluster: Cluster) -> None:
     cluster.put(nodes.pod("web-1", labels={"app": "web"}), nodes.budget("it", 3, 2))
     run(name="pi2", state="drained", drain_timeout=5)

@@ -108,6 +108,21 @@ def test_a_member_keeps_its_configuration_while_the_first_server_does_not_answer
     assert plan(name, everybody).config == plan(name, everybody[1:]).config
 
 
+@pytest.mark.parametrize("name", ["pi1", "pi2"])
+def test_a_server_that_was_removed_joins_one_that_is_live(name: str) -> None:
+    nodes = tuple(node(each) for each in ("pi3", "pi4"))
+    removed = [asleep("pi1", running=True), asleep("pi2", running=True)]  # k3s runs, without its etcd
+    planned = plan(name, [*removed, member("pi3", nodes=nodes)])
+    assert planned.config["server"] == "https://10.0.0.3:6443"
+    assert "cluster-init" not in planned.config
+
+
+def test_a_server_whose_node_is_there_keeps_its_configuration_while_it_sleeps() -> None:
+    nodes = tuple(node(each) for each in THREE)
+    planned = plan("pi1", [asleep("pi1"), member("pi2", nodes=nodes), member("pi3", nodes=nodes)])
+    assert planned.config["cluster-init"] is True
+
+
 def test_sqlite_becomes_etcd_when_servers_are_added() -> None:
     planned = plan("pi1", [member("pi1", datastore="sqlite"), blank("pi2"), blank("pi3")])
     assert planned.config["cluster-init"] is True
@@ -209,3 +224,10 @@ def test_k3s_is_restarted_only_for_what_it_has_not_read(
 def test_k3s_that_runs_is_waited_for_until_its_node_is_back() -> None:
     assert service_need(probe(), changed=False, newest=950.0, is_back=False) == "started"
     assert service_need(probe(), changed=True, newest=950.0, is_back=False) == "restarted"
+
+
+@pytest.mark.parametrize(
+    ("active", "need"), [("active", "restarted"), ("activating", "restarted"), ("inactive", "started")]
+)
+def test_k3s_that_runs_without_its_node_object_is_restarted(active: str, need: str) -> None:
+    assert service_need(probe(active=active), changed=False, newest=950.0, is_back=False, is_gone=True) == need

@@ -13,6 +13,7 @@ from ansible_collections.hearth.cluster.plugins.module_utils._k3s.readiness impo
     Sight,
     complaint,
     is_back,
+    is_gone,
     missing,
     telling,
 )
@@ -51,7 +52,8 @@ def sight(**differences: Any) -> Sight:
         (sight(active="activating", sub="start"), "the service is activating"),
         (sight(active="inactive", queued=True), "waits for other units"),
         (sight(api_ready=False), "API server does not answer"),
-        (sight(node=None), "no Node object pi1"),
+        (sight(node=None), "there is no Node object pi1"),
+        (sight(node=None, api_ready=None), "there is no Node object pi1, or the API server does not answer"),
         (sight(node=node(ready=False, ready_message="no network")), "not Ready: no network"),
         (sight(node=node(heartbeat=STARTED - 30)), "has not reported since the start"),
         (sight(node=node(etcd_voter=False, etcd_message="learner")), "not a voting member of etcd yet: learner"),
@@ -94,7 +96,20 @@ def test_an_agent_is_back_as_the_servers_see_it() -> None:
 
 
 def test_an_agent_needs_no_vote() -> None:
-    assert missing(Goal("pi4"), sight(node=node(etcd_voter=None))) == ""
+    assert missing(Goal("pi4"), sight(node=node(etcd_voter=None), api_ready=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "gone"), [("agent", "pi4", True), ("server", "pi5", True), ("agent", "pi2", False)]
+)
+def test_a_node_is_gone_when_the_servers_list_nodes_and_it_is_not_among_them(role: str, name: str, gone: bool) -> None:
+    mine = record(name, role=role, api={"ready": False, "nodes": []})  # a server without its etcd has no API, either
+    assert is_gone(mine, [*three_servers(), mine]) is gone
+
+
+def test_where_no_server_lists_nodes_nobody_knows_whether_one_is_gone() -> None:
+    agent = record("pi4", role="agent")
+    assert not is_gone(agent, [record("pi1", api={"ready": False, "nodes": []}), agent])
 
 
 def test_one_fatal_line_is_not_the_end() -> None:
