@@ -46,22 +46,24 @@ PLAN_RESTARTS = [
 ]
 OBJECTS = """
 import json, jmespath
+from ansible.plugins.lookup import LookupBase
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **given):
+        open("listed", "w").close()
+        nodes = json.load(open("nodes.json"))
+        found = [each for each in nodes if given["label_selector"] in each["metadata"]["labels"]]
+        return jmespath.search(given["query"], found)
+"""
+API_SERVER = """
+import json
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **given):
-        nodes = json.load(open("nodes.json"))
-        if not nodes:
+        if not json.load(open("nodes.json")):
             raise AnsibleLookupError("no server answers")
-        found = [each for each in nodes if given["label_selector"] in each["metadata"]["labels"]]
-        return jmespath.search(given["query"], found)
-"""
-API_SERVER = """
-from ansible.plugins.lookup import LookupBase
-
-class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **given):
         return ["https://10.0.0.1:6443"]
 """
 
@@ -158,8 +160,9 @@ def test_a_machine_that_ails_may_be_what_the_cluster_lacks_and_starts_again_at_o
     assert desk.play(NODES, due={"pi4": False, "pi1": True}, comes_back=False) == ("", asked)
 
 
-def test_a_cluster_that_does_not_answer_stands_in_nobodys_way(desk: Desk) -> None:
+def test_a_cluster_that_does_not_answer_stands_in_nobodys_way_and_is_asked_once(desk: Desk) -> None:
     assert desk.returned([]) == []
+    assert not (desk.folder / "listed").exists()
 
 
 @pytest.mark.parametrize("path", ["", "/nowhere/home.yaml"])
