@@ -28,6 +28,7 @@ class Release:
         self.directory = directory
         self.requests: list[str] = []
         self.url = ""
+        self.refused: set[str] = set()
 
     def write(self, binary: bytes = BINARY, digest: str = DIGEST) -> None:
         place = self.directory / VERSION
@@ -46,6 +47,12 @@ def release(tmp_path: Path) -> Iterator[Release]:
     class Handler(SimpleHTTPRequestHandler):
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
             served.requests.append(self.path)
+
+        def do_GET(self) -> None:
+            if self.path.rpartition("/")[2] in served.refused:
+                self.send_error(403)
+            else:
+                super().do_GET()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(served.directory)))
     served.url = f"http://127.0.0.1:{server.server_port}"
@@ -140,6 +147,20 @@ def test_a_version_is_known_by_the_release_for_any_machine(look_up: Any, release
     assert release.requests == [], "what has been found once needs no network"
     with pytest.raises(AnsibleLookupError, match="not among the releases"):
         look_up("v9.99.9+k3s1", want="version")
+
+
+def test_a_mirror_may_refuse_in_any_way_what_it_does_not_have(look_up: Any, release: Release) -> None:
+    release.write()
+    assert look_up(want="version", url=release.directory.as_uri()) == VERSION
+    release.refused = {"sha256sum-amd64.txt", "sha256sum-arm.txt"}
+    assert look_up(want="version") == VERSION
+    with pytest.raises(AnsibleLookupError, match="not among the releases"):
+        look_up("v9.99.9+k3s1", want="version")
+
+
+def test_a_version_that_nobody_could_be_asked_about_is_not_called_unknown(look_up: Any) -> None:
+    with pytest.raises(AnsibleLookupError, match="sha256sum-amd64.txt could not be fetched"):
+        look_up(want="version", url="http://127.0.0.1:9")
 
 
 def test_a_version_is_not_asked_for_where_the_operator_gives_a_binary(
