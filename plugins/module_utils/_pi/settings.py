@@ -50,6 +50,7 @@ Unattended-Upgrade::Origins-Pattern {
 Unattended-Upgrade::Automatic-Reboot "false";
 """
 
+# The reload is for people: the role tells a firewall that is up its new rules before it writes them.
 _FIREWALL_SERVICE = f"""[Unit]
 Description=Rules for what reaches this node itself
 Wants=network-pre.target
