@@ -28,9 +28,9 @@ options:
     description:
       - What to return. V(sha256), V(size) in bytes, and V(path) are the binary's.
       - V(images) is the path of the archive of all images that k3s itself needs, for machines without a network.
-      - V(version) is the version itself, if there is such a release, for whatever architecture.
+      - V(exists) is true if there is such a release, for whatever architecture; if there is none, it is an error.
     type: str
-    choices: [sha256, size, path, images, version]
+    choices: [sha256, size, path, images, exists]
     default: path
   url:
     description: Where the releases are; the version and the name of a file are appended.
@@ -65,11 +65,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The SHA-256 in hexadecimal digits, the size in decimal ones, the absolute path, or the version.
+  description: The SHA-256 in hexadecimal digits, the size in decimal ones, the absolute path, or true.
   type: list
-  elements: str
+  elements: raw
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,29 +86,29 @@ display = Display()
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible comes without types
-    def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+    def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str | bool]:
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            return [self._of(version) for version in terms]
+            return [self._of(str(version)) for version in terms]  # YAML takes 1.36 for a number
         except HearthError as error:
             raise AnsibleLookupError(str(error)) from None  # Ansible would say it twice
 
-    def _of(self, version: str) -> str:
+    def _of(self, version: str) -> str | bool:
         given, want = self.get_option("file"), self.get_option("want")
         if want == "images":
             return str(self._cache_for(version).images())
-        if want == "version" and not given:
+        if want == "exists" and not given:
             demand_any([self._cache(each) for each in releases_of(version, self.get_option("url"))])
-            return version
+            return True
         cache = None if given else self._cache_for(version)
         if cache and want == "sha256":
             return cache.sha256()  # the list of checksums is enough for that
         path = cache.binary() if cache else local_file(given, "k3s_binary")
-        views = {
+        views: dict[str, Callable[[], str | bool]] = {
             "sha256": lambda: digest(path),
             "size": lambda: str(path.stat().st_size),
             "path": lambda: str(path),
-            "version": lambda: version,
+            "exists": lambda: True,
         }
         return views[want]()
 

@@ -124,16 +124,19 @@ class ReleaseCache:
 
 
 def demand_any(releases: Sequence[ReleaseCache]) -> None:
-    """See that there is one of these releases; one that is on the disk already is not asked for."""
-    problems = []
+    """See that there is one of these releases; one that is on the disk already is not asked for.
+
+    A server may refuse in any way what it does not have. That there is no such version explains most.
+    """
+    problems: list[FetchError] = []
     for each in sorted(releases, key=lambda one: not one.has_checksums):
         try:
             each.checksums()
-        except UnknownVersionError as error:
+        except FetchError as error:
             problems.append(error)
         else:
             return
-    raise problems[0]
+    raise next((error for error in problems if isinstance(error, UnknownVersionError)), problems[0])
 
 
 def local_file(name: str, parameter: str) -> Path:

@@ -50,6 +50,7 @@ Unattended-Upgrade::Origins-Pattern {
 Unattended-Upgrade::Automatic-Reboot "false";
 """
 
+# The reload is for people: the role tells a firewall that is up its new rules before it writes them.
 _FIREWALL_SERVICE = f"""[Unit]
 Description=Rules for what reaches this node itself
 Wants=network-pre.target
@@ -72,11 +73,12 @@ def plan_settings(host: Facts, board: Facts, wishes: Facts) -> dict[str, Any]:
     if not board:
         return {**_NOTHING, "files": _fstab(host, {**wishes, "noatime": False})}
     watchdog = _watchdog_seconds(host, board, wishes)
+    storage = _journal_storage(board, wishes)
     return {
         "files": [
             *_fstab(host, wishes),
             _ours(WATCHDOG, watchdog > 0, f"[Manager]\nRuntimeWatchdogSec={watchdog}\nRebootWatchdogSec=2min\n"),
-            *_journal(board, wishes),
+            _journal(storage),
             *_log_limits(wishes),
             _ours(UPGRADES, wishes["unattended_upgrades"], _UPGRADE_RULES, comment="//"),
             *_firewall(wishes),
@@ -85,6 +87,7 @@ def plan_settings(host: Facts, board: Facts, wishes: Facts) -> dict[str, Any]:
         "packages": _packages(wishes),
         "remount": bool(wishes["noatime"] and not host["container"] and "noatime" not in board["root_options"]),
         "watchdog": watchdog if watchdog != board["watchdog"]["running"] else 0,
+        "journal_outdated": board["journal_outdated"] and storage != "unmanaged",
         "ssh": _ssh(board, wishes),
         "frees_ssh": bool(board["ssh"]["drop_in"] and not wishes["ssh_hardening"]),
         "firewall": _firewall_step(board, wishes),
@@ -157,6 +160,7 @@ _NOTHING: dict[str, Any] = {
     "packages": [],
     "remount": False,
     "watchdog": 0,
+    "journal_outdated": False,
     "ssh": "",
     "frees_ssh": False,
     "firewall": "",
@@ -188,13 +192,17 @@ def _watchdog_seconds(host: Facts, board: Facts, wishes: Facts) -> int:
     return int(max(board["watchdog"]["longest"] or USUAL_WATCHDOG, board["watchdog"]["running"]))
 
 
-def _journal(board: Facts, wishes: Facts) -> list[File]:
+def _journal_storage(board: Facts, wishes: Facts) -> str:
     """In memory where writing wears the medium out, on disk elsewhere; left alone where the medium is not known."""
     kind, wanted = board["medium"]["kind"], wishes["journal"]
-    if wanted == "auto":
-        wanted = "volatile" if kind in _WEARS_OUT else "persistent" if kind in {"usb", "nvme"} else "unmanaged"
-    limit = "SystemMaxUse=200M" if wanted == "persistent" else "RuntimeMaxUse=64M"
-    return [_ours(JOURNAL, wanted != "unmanaged", f"[Journal]\nStorage={wanted}\n{limit}\n")]
+    if wanted != "auto":
+        return str(wanted)
+    return "volatile" if kind in _WEARS_OUT else "persistent" if kind in {"usb", "nvme"} else "unmanaged"
+
+
+def _journal(storage: str) -> File:
+    limit = "SystemMaxUse=200M" if storage == "persistent" else "RuntimeMaxUse=64M"
+    return _ours(JOURNAL, storage != "unmanaged", f"[Journal]\nStorage={storage}\n{limit}\n")
 
 
 def _log_limits(wishes: Facts) -> list[File]:

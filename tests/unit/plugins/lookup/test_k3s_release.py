@@ -28,6 +28,7 @@ class Release:
         self.directory = directory
         self.requests: list[str] = []
         self.url = ""
+        self.refused: set[str] = set()
 
     def write(self, binary: bytes = BINARY, digest: str = DIGEST) -> None:
         place = self.directory / VERSION
@@ -47,6 +48,12 @@ def release(tmp_path: Path) -> Iterator[Release]:
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
             served.requests.append(self.path)
 
+        def do_GET(self) -> None:
+            if self.path.rpartition("/")[2] in served.refused:
+                self.send_error(403)
+            else:
+                super().do_GET()
+
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(served.directory)))
     served.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever)
@@ -59,13 +66,14 @@ def release(tmp_path: Path) -> Iterator[Release]:
 
 @pytest.fixture
 def look_up(release: Release, tmp_path: Path) -> Any:
-    def look_up(version: str = VERSION, **options: Any) -> str:
+    def look_up(version: Any = VERSION, **options: Any) -> Any:
         usual = {"url": release.url, "cache": str(tmp_path / "cache"), "architecture": "aarch64"}
         plugin = LookupModule()
         # As Ansible's own loader leaves them behind: the defaults of the documentation, and what the caller gave.
         plugin._options = {"want": "path", "file": "", **usual, **options}
         plugin.set_options = lambda **_ignored: None
-        return str(plugin.run([version])[0])
+        (found,) = plugin.run([version])
+        return found
 
     return look_up
 
@@ -138,27 +146,43 @@ def test_an_unknown_version_is_one_clear_message(look_up: Any, release: Release)
 
 def test_a_version_is_known_by_the_release_for_any_machine(look_up: Any, release: Release) -> None:
     release.write()
-    assert look_up(want="version", architecture="no matter which") == VERSION
+    assert look_up(want="exists", architecture="no matter which") is True
     release.requests.clear()
-    assert look_up(want="version") == VERSION
+    assert look_up(want="exists") is True
     assert release.requests == [], "what has been found once needs no network"
     with pytest.raises(AnsibleLookupError, match="not among the releases"):
-        look_up("v9.99.9+k3s1", want="version")
+        look_up("v9.99.9+k3s1", want="exists")
+
+
+def test_a_mirror_may_refuse_in_any_way_what_it_does_not_have(look_up: Any, release: Release) -> None:
+    release.write()
+    assert look_up(want="exists", url=release.directory.as_uri()) is True
+    release.refused = {"sha256sum-amd64.txt", "sha256sum-arm.txt"}
+    assert look_up(want="exists") is True
+    with pytest.raises(AnsibleLookupError, match="not among the releases"):
+        look_up("v9.99.9+k3s1", want="exists")
+
+
+def test_a_version_that_nobody_could_be_asked_about_is_not_called_unknown(look_up: Any) -> None:
+    with pytest.raises(AnsibleLookupError, match=r"sha256sum-amd64\.txt could not be fetched"):
+        look_up(want="exists", url="http://127.0.0.1:9")
 
 
 def test_a_version_is_not_asked_for_where_the_operator_gives_a_binary(
     look_up: Any, release: Release, tmp_path: Path
 ) -> None:
     with pytest.raises(AnsibleLookupError, match="k3s_binary names"):
-        look_up("mine", want="version", file=str(tmp_path / "k3s"))
+        look_up("mine", want="exists", file=str(tmp_path / "k3s"))
     (tmp_path / "k3s").write_bytes(BINARY)
-    assert look_up("mine", want="version", file=str(tmp_path / "k3s")) == "mine"
+    assert look_up("mine", want="exists", file=str(tmp_path / "k3s")) is True
     assert release.requests == []
 
 
-def test_what_is_no_version_is_refused_without_asking(look_up: Any, release: Release) -> None:
-    with pytest.raises(AnsibleLookupError, match="k3s_version"):
-        look_up("newest")
+@pytest.mark.parametrize("version", ["newest", 1.36])
+def test_what_is_no_version_is_refused_without_asking(look_up: Any, release: Release, version: Any) -> None:
+    for want in ("path", "exists"):
+        with pytest.raises(AnsibleLookupError, match=f"k3s_version is '{version}', which is not the name"):
+            look_up(version, want=want)
     assert release.requests == []
 
 

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._host.board import describe_board
 from ansible_collections.hearth.cluster.plugins.module_utils._host.kernels import kernel_state
 from ansible_collections.hearth.cluster.plugins.module_utils._host.paths import Tree
+from ansible_collections.hearth.cluster.plugins.module_utils._pi.settings import FIREWALL
 from ansible_collections.hearth.cluster.tests.unit.plugins.module_utils._host.machine import answering, tree, unit
 
 PI5 = {
@@ -167,8 +168,8 @@ def test_the_uplink_has_the_best_default_route(tmp_path: Path) -> None:
     assert described(tmp_path / "other", PI5)["uplink"] == ""
 
 
-def test_the_firewall_is_on_if_its_unit_is(tmp_path: Path) -> None:
-    files = {**PI5, "/etc/hearth/firewall.nft": "table inet hearth {}\n"}
+def test_the_firewall_is_on_if_its_unit_is_and_its_rules_are_where_the_plan_writes_them(tmp_path: Path) -> None:
+    files = {**PI5, FIREWALL: "table inet hearth {}\n"}
     up = described(tmp_path, files, {"systemctl show": unit("hearth-firewall.service")})["firewall"]
     assert up == {"active": True, "rules": "table inet hearth {}\n"}
     assert not described(tmp_path, files)["firewall"]["active"]

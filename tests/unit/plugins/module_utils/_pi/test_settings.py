@@ -92,6 +92,7 @@ def board(kind: str = "pi4", medium: str = "sd", **other: Any) -> dict[str, Any]
         "root_options": ["rw", "noatime"],
         "uplink": "eth0",
         "watchdog": {"present": True, "longest": 15, "running": 15},
+        "journal_outdated": False,
         "health": health,
         "eeprom": {"config": "", "outdated": False},
         "ssh": {"user": "pi", "keys": True, "includes": True, "drop_in": "", "on_trial": False},
@@ -220,8 +221,11 @@ def test_the_operators_own_settings_have_the_last_word() -> None:
     ],
 )
 def test_the_journal_goes_by_the_medium(medium: str, wish: str, storage: str | None) -> None:
-    text = written(planned(board(medium=medium), journal=wish)).get(JOURNAL)
+    made = planned(board(medium=medium, journal_outdated=True), journal=wish)
+    text = written(made).get(JOURNAL)
     assert (f"Storage={storage}\n" in text) if text and storage else text is storage is None
+    assert made["journal_outdated"] == bool(storage), "settings of others are theirs to bring into force"
+    assert not planned(board(medium=medium), journal=wish)["journal_outdated"]
 
 
 @pytest.mark.parametrize(
