@@ -35,6 +35,7 @@ class Unit:
     enabled: bool = False
     main_pid: int = 0
     started_at: float | None = None  # seconds since 1970, by the clock as it stands now
+    running_for: float | None = None  # seconds; a jump of the clock does not matter
     restarts: int = 0
     queued: bool = False  # a start was asked for and waits for other units
 
@@ -55,6 +56,7 @@ def units(run: Run, names: Sequence[str]) -> dict[str, Unit]:
 
 def _unit(name: str, properties: dict[str, str]) -> Unit:
     pid = int(properties.get("MainPID") or 0)
+    running_for = _age(properties.get("ExecMainStartTimestampMonotonic", "")) if pid else None
     return Unit(
         name=name,
         loaded=properties.get("LoadState") == "loaded",
@@ -62,17 +64,18 @@ def _unit(name: str, properties: dict[str, str]) -> Unit:
         sub=properties.get("SubState", "dead"),
         enabled=properties.get("UnitFileState") in ("enabled", "enabled-runtime", "static", "alias"),
         main_pid=pid,
-        started_at=_wall_time(properties.get("ExecMainStartTimestampMonotonic", "")) if pid else None,
+        started_at=None if running_for is None else time.time() - running_for,
+        running_for=running_for,
         restarts=int(properties.get("NRestarts") or 0),
         queued=properties.get("Job", "0").split()[:1] not in ([], ["0"]),
     )
 
 
-def _wall_time(microseconds: str) -> float | None:
-    """Turn a moment of the monotonic clock into wall time; a jump of the clock since then does not matter that way."""
+def _age(microseconds: str) -> float | None:
+    """Seconds since a moment of the monotonic clock."""
     if not microseconds.isdigit() or microseconds == "0":
         return None
-    return time.time() - (time.monotonic() - int(microseconds) / 1e6)
+    return time.monotonic() - int(microseconds) / 1e6
 
 
 def journal(run: Run, unit: str, since: float) -> list[str]:

@@ -13,6 +13,7 @@ from .machines import ClusterNode, Machine, listed, server_url, servers_among
 
 DATA_DIR = "/var/lib/rancher/k3s"
 TOKEN_FILE = "/etc/rancher/k3s/token"  # noqa: S105 - the name of a file
+LONGEST_JOIN = 300.0  # seconds after its start in which k3s may still be on the way to a Node object of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +218,14 @@ def service_need(
     the node was back, which is then waited for.
 
     It would be waited for in vain where the Node object is gone: the kubelet makes one only when it starts, and a
-    server that was removed from etcd joins it only then; until then it runs without, or is starting for ever. A join
-    that a run has begun which was cut short begins once more, which does no harm.
+    server that was removed from etcd joins it only then; until then it runs without, or is starting for ever.
     """
     service = k3s["service"]
     if service["active"] not in ("active", "activating"):
         return "started"
     written = [moment for moment in (newest, k3s["binary"]["modified_at"]) if moment is not None]
     outdated = service["started_at"] is not None and any(moment > service["started_at"] for moment in written)
-    if changed or outdated or is_gone:
+    if changed or outdated or (is_gone and (service["running_for"] or 0.0) > LONGEST_JOIN):
         return "restarted"
     settled = service["active"] == "active" and service["enabled"] and is_back
     return "" if settled else "started"

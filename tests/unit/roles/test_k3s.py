@@ -62,7 +62,7 @@ def seen(*, ready: bool = True) -> dict[str, Any]:
     """What was noted about pi2, whose k3s runs."""
     node = {"name": "pi2", "ready": ready, "ready_message": "", "heartbeat": 3.0, "etcd_voter": True}
     k3s = {
-        "service": {"active": "active", "enabled": True, "started_at": 2.0},
+        "service": {"active": "active", "enabled": True, "started_at": 2.0, "running_for": 3600.0},
         "binary": {"modified_at": 1.0},
         "datastore": "etcd",
         "api": {"ready": True, "nodes": [node]},

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._k3s.formation import formation
 from ansible_collections.hearth.cluster.plugins.module_utils._k3s.machines import Machine
 from ansible_collections.hearth.cluster.plugins.module_utils._k3s.node_plan import (
+    LONGEST_JOIN,
     NodePlan,
     Wishes,
     plan_node,
@@ -198,7 +199,7 @@ def test_a_living_node_of_the_same_name_elsewhere_is_never_removed() -> None:
 
 
 def probe(**service: Any) -> dict[str, Any]:
-    usual = {"active": "active", "started_at": 1000.0, "enabled": True}
+    usual = {"active": "active", "started_at": 1000.0, "running_for": LONGEST_JOIN + 1, "enabled": True}
     return {"service": {**usual, **service}, "binary": {"modified_at": 900.0}}
 
 
@@ -231,3 +232,9 @@ def test_k3s_that_runs_is_waited_for_until_its_node_is_back() -> None:
 )
 def test_k3s_that_runs_without_its_node_object_is_restarted(active: str, need: str) -> None:
     assert service_need(probe(active=active), changed=False, newest=950.0, is_back=False, is_gone=True) == need
+
+
+@pytest.mark.parametrize("running_for", [10.0, None])
+def test_k3s_that_may_still_be_joining_is_waited_for(running_for: float | None) -> None:
+    joining = probe(active="activating", running_for=running_for)
+    assert service_need(joining, changed=False, newest=950.0, is_back=False, is_gone=True) == "started"
