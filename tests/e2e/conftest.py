@@ -13,7 +13,6 @@ from tests.conftest import need
 from tests.lab import playbook, requirements
 from tests.lab.builds import NEWEST_K3S
 from tests.lab.cluster import Cluster
-from tests.lab.errors import LabError
 from tests.lab.lab import DEFAULT_NODES, Lab
 from tests.lab.paths import REPOSITORY
 from tests.lab.playbook import Run
@@ -32,7 +31,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def demo(lab: Lab) -> str:
     """The text of ``make demo``: on a cluster that was upgraded to its version, or on blank machines."""
-    if not is_newest(Cluster(lab)):
+    if not Cluster(lab).runs(NEWEST_K3S, *DEFAULT_NODES):
         lab.down()
     done = subprocess.run(
         [sys.executable, "-m", "tests.lab.demo"],
@@ -44,13 +43,6 @@ def demo(lab: Lab) -> str:
     )
     assert done.returncode == 0, done.stdout[-6000:]
     return done.stdout
-
-
-def is_newest(cluster: Cluster) -> bool:
-    try:
-        return cluster.is_whole(*DEFAULT_NODES) and set(cluster.versions().values()) == {NEWEST_K3S}
-    except LabError:  # there are no machines, or no server runs
-        return False
 
 
 @pytest.fixture(scope="session")

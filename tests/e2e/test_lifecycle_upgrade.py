@@ -15,7 +15,6 @@ from tests.lab import demo, playbook, releases
 from tests.lab.availability import Availability
 from tests.lab.builds import K3S_VERSIONS
 from tests.lab.cluster import Cluster, eventually, psql
-from tests.lab.errors import LabError
 from tests.lab.lab import Lab
 from tests.lab.machine import Machine
 from tests.lab.playbook import Run
@@ -39,19 +38,12 @@ def begin_anew(lab: Lab) -> None:
 def old_cluster(lab: Lab) -> Cluster:
     """The older version on three servers: those that another test left with it, or blank machines until now."""
     cluster = Cluster(lab)
-    if not is_old(cluster):
+    if not cluster.runs(OLD, *ALL):
         begin_anew(lab)
         run = playbook.run("hearth.cluster.site", "-e", f"k3s_version={OLD}")
         assert run.status == 0, run.output[-6000:]
     psql(cluster, "create table if not exists drills (name text); insert into drills values ('upgrade')")
     return cluster
-
-
-def is_old(cluster: Cluster) -> bool:
-    try:
-        return cluster.versions() == dict.fromkeys(ALL, OLD) and cluster.is_whole(*ALL)
-    except LabError:  # no machine runs a server
-        return False
 
 
 def upgrade(*arguments: str) -> Run:
@@ -73,8 +65,7 @@ def told(run: Run, *words: str) -> None:
 
 def converged(cluster: Cluster) -> None:
     """All run the new version, nothing is out of service, nothing was lost, and nothing is left to do."""
-    assert cluster.versions() == dict.fromkeys(ALL, NEW)
-    assert cluster.is_whole(*ALL)
+    assert cluster.runs(NEW, *ALL), cluster.versions()
     nodes = cluster.nodes()
     assert not any(node["spec"].get("unschedulable") for node in nodes)
     assert not any("hearth.cluster/out-of-service" in node["metadata"]["labels"] for node in nodes)
@@ -122,7 +113,7 @@ def test_the_way_back_is_a_backup_of_before(old_cluster: Cluster, tmp_path: Path
 
     run = backups.restore(taken.path, taken, "-e", f"k3s_version={OLD}", "-e", "overwrite=lab", "--diff", "-vv")
     backups.as_it_was(taken, old_cluster, run)
-    assert is_old(old_cluster)
+    assert old_cluster.runs(OLD, *ALL)
 
 
 @pytest.mark.soak

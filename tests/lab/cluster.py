@@ -68,6 +68,13 @@ class Cluster:
             each["Ready"] == each.get("EtcdIsVoter") == "True" for each in seen.values()
         )
 
+    def runs(self, version: str, *names: str) -> bool:
+        """Whether it is whole with these nodes, and all run this k3s. Where no server runs there is no cluster."""
+        try:
+            return self.is_whole(*names) and set(self.versions().values()) == {version}
+        except LabError:
+            return False
+
     def processes(self) -> dict[str, str]:
         """What identifies the running k3s of each machine: its main process and when that started."""
         return {machine.name: machine.ssh(PROCESSES).stdout for machine in self.lab.machines()}
