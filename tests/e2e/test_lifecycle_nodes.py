@@ -64,7 +64,7 @@ def healthy(cluster: Cluster, *names: str) -> None:
     conditions = cluster.conditions()
     assert sorted(conditions) == sorted(names)
     assert all(each["Ready"] == "True" and each["EtcdIsVoter"] == "True" for each in conditions.values()), conditions
-    assert not any(node["spec"].get("unschedulable") for node in cluster.nodes())
+    assert cluster.cordoned() == []
 
 
 def without_k3s(machine: Machine) -> None:

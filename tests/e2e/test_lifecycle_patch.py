@@ -90,10 +90,6 @@ def boots(cluster: Cluster) -> dict[str, str]:
     return {machine.name: machine.boot_id for machine in cluster.lab.machines()}
 
 
-def cordoned(cluster: Cluster) -> list[str]:
-    return [node["metadata"]["name"] for node in cluster.nodes() if node["spec"].get("unschedulable")]
-
-
 def test_every_machine_is_patched_and_started_again_while_all_goes_on(patched: Cluster) -> None:
     psql(patched, "create table if not exists drills (name text); insert into drills values ('patch')")
     before = boots(patched)
@@ -115,7 +111,7 @@ def test_every_machine_is_patched_and_started_again_while_all_goes_on(patched: C
     after = boots(patched)
     assert {name for name in before if after[name] != before[name]} == {"pi1", "pi2", "pi3"}
     assert installed(patched.lab.machine("pi2")) == "1.1"
-    assert cordoned(patched) == []
+    assert patched.cordoned() == []
     assert "patch" in psql(patched, "select name from drills")
 
     again = playbook.run("hearth.cluster.patch_os")
@@ -136,7 +132,7 @@ def test_a_node_that_needs_new_boot_files_starts_again_unnoticed(cluster: Cluste
     assert (done.seen.failed_requests, done.seen.api_gap) == (0, 0.0), done.seen.table()
     assert {name for name, boot in boots(cluster).items() if before[name] != boot} == {"pi2"}
     assert "panic=10" in cluster.lab.machine("pi2").ssh("cat /proc/cmdline").stdout
-    assert cordoned(cluster) == []
+    assert cluster.cordoned() == []
     again = playbook.run("hearth.cluster.provision", *wish)
     assert (again.status, again.changes) == (0, ()), again.output[-6000:]
 
@@ -149,6 +145,6 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next_one(patched: Cluster
         machine.wait_ready()  # it may be on its way down or up
     run = playbook.run("hearth.cluster.patch_os")
     assert run.status == 0, run.output[-6000:]
-    assert cordoned(patched) == []
+    assert patched.cordoned() == []
     again = playbook.run("hearth.cluster.patch_os")
     assert (again.status, again.changes) == (0, ()), again.output[-6000:]

@@ -66,9 +66,8 @@ def told(run: Run, *words: str) -> None:
 def converged(cluster: Cluster) -> None:
     """All run the new version, nothing is out of service, nothing was lost, and nothing is left to do."""
     assert cluster.runs(NEW, *ALL), cluster.versions()
-    nodes = cluster.nodes()
-    assert not any(node["spec"].get("unschedulable") for node in nodes)
-    assert not any("hearth.cluster/out-of-service" in node["metadata"]["labels"] for node in nodes)
+    assert cluster.cordoned() == []
+    assert not any("hearth.cluster/out-of-service" in node["metadata"]["labels"] for node in cluster.nodes())
     assert "upgrade" in psql(cluster, "select name from drills")
     again = upgrade()
     assert (again.status, again.changes) == (0, ()), again.output[-6000:]

@@ -68,6 +68,9 @@ class Cluster:
             each["Ready"] == each.get("EtcdIsVoter") == "True" for each in seen.values()
         )
 
+    def cordoned(self) -> list[str]:
+        return [node["metadata"]["name"] for node in self.nodes() if node["spec"].get("unschedulable")]
+
     def runs(self, version: str, *names: str) -> bool:
         """Whether it is whole with these nodes, and all run this k3s. Where no server runs there is no cluster."""
         try:

@@ -17,7 +17,7 @@ from .._kube.fields import field as field_of
 from .._kube.fields import mapping, sequence, text
 from .budget import budgets_over, why_never
 from .node import name_of
-from .placement import Volume
+from .placement import Volume, has_ended
 from .spread import why_nowhere
 
 _MIRROR = "kubernetes.io/config.mirror"
@@ -172,7 +172,7 @@ def _verdict(pod: Live, sight: Sight, policy: Policy, staying: Set[str] = frozen
         )
     if text(pod, "metadata", "deletionTimestamp"):
         return Verdict(pod, Fate.GOING, "ending already")
-    if text(pod, "status", "phase") in ("Succeeded", "Failed"):
+    if has_ended(pod):
         return _by_word(pod, policy, [Objection("finished_pods", "it has ended")])
     volumes = sight.volumes_of(pod)
     pinning = [each for each in volumes if each.claim not in policy.moving_claims]

@@ -23,7 +23,7 @@ from .._kube.fields import integer, mapping, text
 from .._kube.near_miss import did_you_mean
 from .drain import Sight, claims_of, controller_of, counted, pod_name
 from .node import is_cordoned, is_ready, name_of
-from .placement import HOSTNAME, Volume, tolerates_cordon, why_not
+from .placement import HOSTNAME, Volume, has_ended, tolerates_cordon, why_not
 
 # On a claim, from the moment that its volume is taken away until the new one is in use.
 RECORD = "hearth.cluster/volume-move"
@@ -160,9 +160,7 @@ def users_of(claim: str, sight: Sight) -> list[Live]:
     return [
         pod
         for pod in sight.pods
-        if text(pod, "metadata", "namespace") == namespace
-        and name in claims_of(pod)
-        and text(pod, "status", "phase") not in ("Succeeded", "Failed")
+        if text(pod, "metadata", "namespace") == namespace and name in claims_of(pod) and not has_ended(pod)
     ]
 
 
