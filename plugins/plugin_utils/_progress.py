@@ -17,6 +17,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from . import _preload  # noqa: F401  # for the processes that are forked later
+
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 

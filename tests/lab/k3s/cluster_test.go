@@ -126,6 +126,11 @@ func TestBalancingNodes(t *testing.T) {
 	if got := balancingNodes([]*corev1.Node{node("a", "10.0.0.1"), down}); len(got) != 1 || got[0].Name != "a" {
 		t.Errorf("got %v", got)
 	}
+	starting := node("starting", "10.0.0.5")
+	starting.Status.Conditions[0].Status = corev1.ConditionFalse
+	if got := balancingNodes([]*corev1.Node{starting}); len(got) != 1 {
+		t.Errorf("got %v", got)
+	}
 	chosen.Labels = map[string]string{enableLBLabel: "true"}
 	if got := balancingNodes([]*corev1.Node{node("a", "10.0.0.1"), chosen}); len(got) != 1 || got[0].Name != "chosen" {
 		t.Errorf("got %v", got)

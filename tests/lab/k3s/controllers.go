@@ -254,10 +254,11 @@ func internalIP(node *corev1.Node) string {
 	return ""
 }
 
-func nodeReady(node *corev1.Node) bool {
+// nodeHeardOf is true while a kubelet tells about the node, be it good or bad.
+func nodeHeardOf(node *corev1.Node) bool {
 	for _, condition := range node.Status.Conditions {
 		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue
+			return condition.Status != corev1.ConditionUnknown
 		}
 	}
 	return false

@@ -45,16 +45,18 @@ func (s *server) reconcileLoadBalancers(ctx context.Context, factory informers.S
 	}
 }
 
-// balancingNodes are the ready nodes or, once any node has the label for it, the ready ones with that label.
+// balancingNodes are the nodes that are heard of or, once any node has the label for it, those of them with that label. One that says
+// itself that it is not ready, as a kubelet may for some seconds after a restart, is among them: k3s takes its address out of the
+// service's status then, and the host port of its ServiceLB pod answers all the same; here there is no such pod.
 func balancingNodes(nodes []*corev1.Node) []*corev1.Node {
 	chosen := slices.ContainsFunc(nodes, func(node *corev1.Node) bool { return node.Labels[enableLBLabel] == "true" })
-	var ready []*corev1.Node
+	var balancing []*corev1.Node
 	for _, node := range nodes {
-		if nodeReady(node) && node.DeletionTimestamp == nil && (!chosen || node.Labels[enableLBLabel] == "true") {
-			ready = append(ready, node)
+		if nodeHeardOf(node) && node.DeletionTimestamp == nil && (!chosen || node.Labels[enableLBLabel] == "true") {
+			balancing = append(balancing, node)
 		}
 	}
-	return ready
+	return balancing
 }
 
 // planLoadBalancers gives every port to the oldest service that asks for it. A service that asks for a taken port gets nothing, as
