@@ -57,7 +57,7 @@ go-test: setup  ## Unit tests of the double of k3s
 	$(LAB) build --test
 
 apiserver-test: setup  ## Packages against a real API server with simulated nodes: no root
-	$(BIN)/python -m pytest -q tests/apiserver
+	$(BIN)/python -m pytest -q --durations=15 tests/apiserver
 
 older-release: setup  ## Build the version of k3s that the lab's cluster is upgraded from, unless the cache has it
 	$(LAB) build --only k3s-v1.35.4+k3s1

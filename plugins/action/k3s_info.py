@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
-from ..plugin_utils import _preload  # noqa: F401  # for the processes that are forked later
+from ..plugin_utils._preload import preload
+
+preload()
 
 
 class ActionModule(NormalAction):  # type: ignore[misc]  # ansible has no type hints

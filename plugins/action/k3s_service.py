@@ -12,7 +12,9 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..plugin_utils import _preload  # noqa: F401  # for the processes that are forked later
+from ..plugin_utils._preload import preload
+
+preload()
 
 PATIENCE = 20  # seconds of one turn; longer than it takes to see that a cause does not heal
 

@@ -17,7 +17,9 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from . import _preload  # noqa: F401  # for the processes that are forked later
+from ._preload import preload
+
+preload()
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 

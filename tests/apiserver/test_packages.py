@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def steps(outcome: Outcome, *verbs: Verb) -> list[Step]:
     return list(outcome.plan.of(*verbs))
 
 
-def test_a_change_by_hand_is_one_write_and_nothing_to_do_is_fast(operator: Operator, api_server: ApiServer) -> None:
+def test_a_change_by_hand_is_one_write(operator: Operator, api_server: ApiServer) -> None:
     name, source = "kube-prometheus", PACKAGES["kube-prometheus"][1]
     operator.run(name, source)
     before = operator.versions(name)
@@ -48,16 +47,7 @@ def test_a_change_by_hand_is_one_write_and_nothing_to_do_is_fast(operator: Opera
     ]
     after = operator.versions(name)
     assert [key for key in after if after[key] != before[key]] == ["apps/Deployment/monitoring/grafana"]
-
-    fastest = min(duration_of(lambda: operator.run(name, source)) for _attempt in range(5))
     operator.remove(name)
-    assert fastest < 2.0  # the budget is measured by the bench; this notices only that it became another kind of slow
-
-
-def duration_of(action: Any) -> float:
-    started = time.monotonic()
-    action()
-    return time.monotonic() - started
 
 
 def test_a_port_for_two_protocols_comes_and_goes(operator: Operator, namespace: str) -> None:

@@ -44,8 +44,9 @@ LIVES = {**PACKAGES, "cert-manager": (CERT_MANAGER, CERT_MANAGER)}
 TAKEN_FOR_GRANTED = {"cert-manager": ("ns",)}
 
 
-# The server needs minutes to digest the definitions of its newer version, four of 1.2 MB each.
-SLOW = {"argo-workflows"}
+# The server needs minutes to digest the newer definitions of argo-workflows, four of 1.2 MB each. The others are large,
+# and show nothing that kube-prometheus does not.
+SLOW = {"argo-workflows", "longhorn", "tekton-pipeline"}
 
 
 @pytest.fixture

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 PROGRAM = str(Path(sys.prefix) / "bin/ansible-playbook")
 
@@ -26,3 +30,13 @@ def ansible_playbook(directory: Path, *arguments: str, **environment: str) -> tu
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def tell(expression: str) -> dict[str, Any]:
+    """A task that says the value of an expression of Jinja, for ``told``."""
+    return {"ansible.builtin.debug": {"msg": f"told: {{{{ ({expression}) | to_json | b64encode }}}}"}}
+
+
+def told(said: str) -> Any:
+    (value,) = re.findall(r"told: ([\w+/=]+)", said)
+    return json.loads(base64.b64decode(value))

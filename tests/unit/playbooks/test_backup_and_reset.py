@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.playbooks import HERE, ansible_playbook
+from tests.support.playbooks import HERE, ansible_playbook, tell, told
 
 ROOT = Path(__file__).parents[3]
 ROLE_VARS = ROOT / "roles" / "backup" / "vars" / "main.yml"
@@ -89,14 +89,13 @@ def test_what_would_lose_a_backup_is_refused(desk: Path, variables: dict[str, An
 
 def value(desk: Path, name: str, **variables: Any) -> Any:
     """What role backup makes of parameters, asked from a playbook that lies elsewhere."""
-    told = desk / "elsewhere" / "told"
-    tell = {"ansible.builtin.copy": {"content": f"{{{{ {name} | to_json }}}}", "dest": str(told)}}
+    book = desk / "elsewhere" / "play.json"
+    book.parent.mkdir()
     asked = {"hosts": "localhost", "gather_facts": False, "vars_files": [str(ROLE_VARS)]}
-    told.parent.mkdir()
-    (told.parent / "play.json").write_text(json.dumps([{**asked, "tasks": [tell]}]))
-    status, said = ansible_playbook(desk, str(told.parent / "play.json"), "--extra-vars", json.dumps(variables))
+    book.write_text(json.dumps([{**asked, "tasks": [tell(name)]}]))
+    status, said = ansible_playbook(desk, str(book), "--extra-vars", json.dumps(variables))
     assert status == 0, said
-    return json.loads(told.read_text())
+    return told(said)
 
 
 def test_a_relative_directory_is_meant_from_where_the_operator_stands(desk: Path) -> None:

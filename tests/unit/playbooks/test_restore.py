@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.playbooks import ansible_playbook
+from tests.support.playbooks import ansible_playbook, tell, told
 
 REPOSITORY = Path(__file__).parents[3]
 PLAYBOOK = REPOSITORY / "playbooks" / "restore.yml"
@@ -135,15 +135,14 @@ def test_a_node_that_no_person_had_cordoned_is_left_as_it_is(desk: Path) -> None
     marks = {option: asked[option] for option in ("taints", "cordoned")}
     noted = {"labels": {}, "taints": [], "cordoned": True}
     loop = [{**noted, "cordoned_by_drain": by_drain} for by_drain in (False, True)]
-    found = "{{ asked.results | map(attribute='ansible_facts') | to_json }}"
     status, said = plays(
         desk,
         {"name": "Ask for it", "ansible.builtin.set_fact": marks, "loop": loop, "register": "asked"},
-        {"name": "Tell", "ansible.builtin.copy": {"content": found, "dest": str(desk / "told")}},
+        tell("asked.results | map(attribute='ansible_facts')"),
         machines="localhost",
     )
     assert status == 0, said
-    assert json.loads((desk / "told").read_text()) == [{"taints": [], "cordoned": True}, {"taints": []}]
+    assert told(said) == [{"taints": [], "cordoned": True}, {"taints": []}]
 
 
 def test_the_servers_are_counted_before_anything_else_is_done_after_provisioning() -> None:
