@@ -180,6 +180,12 @@ def restore(taken: Taken, hosts: Path, *arguments: str) -> Run:
     return playbook.run("hearth.cluster.restore", *given(taken, hosts), *arguments, HEARTH_LAB=INSTANCE)
 
 
+def restore_on_the_same(taken: Taken, source: Path, *arguments: str) -> Run:
+    """On the machines that the inventory of the lab describes."""
+    words = (*HOSTS, "-e", f"from={source}", "-e", f"@{taken.variables}", *arguments)
+    return playbook.run("hearth.cluster.restore", *words, HEARTH_LAB=INSTANCE)
+
+
 @pytest.fixture(scope="module")
 def other(cluster: Cluster, taken: Taken, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All is lost. A machine with another address is to become pi1, and pi2 has a new card: the hosts that say so."""
@@ -202,6 +208,25 @@ def is_as_it_was(cluster: Cluster, taken: Taken) -> None:
     assert list(cluster.versions()) == ["pi1", "pi2"]
 
 
+def later(cluster: Cluster) -> None:
+    in_notes(cluster, "echo more > /notes/more")
+    psql(cluster, "insert into backed_up values ('later')")
+
+
+@pytest.mark.soak
+def test_what_lies_in_its_place_is_replaced_on_the_explicit_word(cluster: Cluster, taken: Taken) -> None:
+    later(cluster)
+    in_notes(cluster, "echo later > /notes/deep/text")
+    directory, agent = directory_of_notes(cluster), cluster.lab.machine("pi2")
+    agent.ssh(f"sudo sed -i '1s/$/-of-later/' {TOKEN}")
+    run = restore_on_the_same(taken, taken.path, "-e", "overwrite=lab")
+    assert run.status == 0, run.output[-8000:]
+    is_as_it_was(cluster, taken)
+    assert agent.ssh(f"sudo cat {TOKEN}").stdout == cluster.server().ssh(f"sudo cat {TOKEN}").stdout
+    assert agent.ssh(f"sudo sh -c 'cat {directory}.before-restore-*/more'").stdout.strip() == "more"
+    assert in_notes(cluster, "ls /notes").split() == ["deep", "link"]
+
+
 def test_the_cluster_comes_back_on_another_machine(cluster: Cluster, taken: Taken, other: Path) -> None:
     killed("restore", *given(taken, other), within=(30.0, 60.0))  # one that is over is not gone on with
     machines = [machine for machine in cluster.lab.machines() if machine.name != "pi1"]
@@ -219,30 +244,19 @@ def test_the_cluster_comes_back_on_another_machine(cluster: Cluster, taken: Take
     assert not [mode for mode in modes if mode[8] == "w"], "nobody else may write beside the volumes"
 
 
-def test_what_lies_in_its_place_is_replaced_only_on_the_explicit_word(
+def test_what_lies_in_its_place_is_not_replaced_without_the_explicit_word(
     cluster: Cluster, taken: Taken, other: Path
 ) -> None:
     """Nor is anything else that was done since: the restore is over, and the cluster is like any other that lives."""
-    in_notes(cluster, "echo later > /notes/deep/text; echo more > /notes/more")
-    psql(cluster, "insert into backed_up values ('later')")
-    directory = directory_of_notes(cluster)
+    later(cluster)
     refused = restore(taken, other)
     assert (refused.status != 0, refused.changes) == (True, ())
     said = " ".join(refused.output.split())
     assert "a cluster is alive on pi1" in said
-    assert f"{directory} on pi2 has content" in said
+    assert f"{directory_of_notes(cluster)} on pi2 has content" in said
     assert "-e overwrite=lab" in said
-    assert in_notes(cluster, "cat /notes/link").strip() == "later"
+    assert in_notes(cluster, "ls /notes").split() == ["deep", "link", "more"]
     assert psql(cluster, "select word from backed_up").split() == ["before", "later"]
-
-    agent = cluster.lab.machine("pi2")
-    agent.ssh(f"sudo sed -i '1s/$/-of-later/' {TOKEN}")
-    run = restore(taken, other, "-e", "overwrite=lab")
-    assert run.status == 0, run.output[-8000:]
-    is_as_it_was(cluster, taken)
-    assert agent.ssh(f"sudo cat {TOKEN}").stdout == cluster.server().ssh(f"sudo cat {TOKEN}").stdout
-    assert agent.ssh(f"sudo sh -c 'cat {directory}.before-restore-*/more'").stdout.strip() == "more"
-    assert in_notes(cluster, "ls /notes").split() == ["deep", "link"]
 
 
 @pytest.mark.soak
@@ -257,8 +271,7 @@ def test_an_agent_that_runs_follows_the_server_to_another_address(
     (bare / "manifest.json").write_text(json.dumps(manifest))
     cluster.lab.power_cut("pi3")
     cluster.lab.wipe("pi1")
-    words = (*HOSTS, "-e", f"from={bare}", "-e", f"@{taken.variables}")
-    run = playbook.run("hearth.cluster.restore", *words, HEARTH_LAB=INSTANCE)
+    run = restore_on_the_same(taken, bare)
     assert run.status == 0, run.output[-8000:]
     is_as_it_was(cluster, taken)
     configured = cluster.lab.machine("pi2").ssh("sudo cat /etc/rancher/k3s/config.yaml").stdout

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``make test``: every stage that CI runs, with a summary that also names what could not run and why.
 
-What runs machines waits much of its time, so there are three lanes beside each other. All give way to the stage on
-three servers: a cluster that is starved of time answers late, and that is what it watches. One host has inotify
-instances for one such cluster at a time.
+The stage on three servers mostly waits, so it runs beside the others, which give way to it: a cluster that is starved
+of time answers late, and that is what it watches. One host has inotify instances for one such cluster at a time.
 
 What a stage prints is kept in ``build/test/``, and shown when the stage fails. A stage that cannot run on this machine
 (no root, no namespaces, no second interpreter) does not stop the others. Under ``CI=true`` a machine that cannot boot
@@ -64,42 +63,24 @@ def tested_by_the_newest() -> Sequence[str]:
     return ("WITHOUT=tests/unit/playbooks",) if no_second_python() is None else ()
 
 
-@dataclass(frozen=True)
-class Lane:
-    """Stages that run one after another."""
-
-    niceness: int
-    stages: Sequence[Stage]
-
-
-LANES = (
-    Lane(0, (Stage("cluster-test", lacking(requirements.GO + requirements.MACHINES)),)),
-    Lane(
-        10,
-        (
-            Stage("apiserver-test", lacking(requirements.GO)),
-            Stage("older-release", lacking(requirements.GO)),
-            Stage("machine-test", lacking(requirements.GO + requirements.MACHINES)),
-            Stage("molecule", lacking(requirements.GO + requirements.MACHINES)),
-        ),
-    ),
-    Lane(
-        15,
-        (
-            Stage("lint"),
-            Stage("unit", variables=tested_by_the_newest),
-            Stage("unit-newest", no_second_python, optional=True),
-            Stage("sanity"),
-            Stage("sanity-newest", no_second_python, optional=True),
-            Stage("go-test", lacking(requirements.GO)),
-        ),
-    ),
+GIVING_WAY = (
+    Stage("lint"),
+    Stage("unit", variables=tested_by_the_newest),
+    Stage("unit-newest", no_second_python, optional=True),
+    Stage("sanity"),
+    Stage("sanity-newest", no_second_python, optional=True),
+    Stage("go-test", lacking(requirements.GO)),
+    Stage("apiserver-test", lacking(requirements.GO)),
+    Stage("older-release", lacking(requirements.GO)),
+    Stage("machine-test", lacking(requirements.GO + requirements.MACHINES)),
+    Stage("molecule", lacking(requirements.GO + requirements.MACHINES)),
 )
+ON_CLUSTERS = (Stage("cluster-test", lacking(requirements.GO + requirements.MACHINES)),)
 
 
 @dataclass
 class Results:
-    """What is known so far; the lanes write into it."""
+    """What is known so far; two lanes of stages write into it."""
 
     passed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -114,11 +95,11 @@ def log_of(target: str) -> Path:
     return LOGS / f"{target}.log"
 
 
-def run(stage: Stage, niceness: int, results: Results) -> None:
+def run(stage: Stage, results: Results) -> None:
     since = results.running[stage.target] = time.monotonic()
     with log_of(stage.target).open("wb") as output:
-        make = ["make", "--no-print-directory", stage.target, *stage.variables()]
-        command = ["nice", "-n", str(niceness), *make]
+        yielding = ["nice", "-n", "10"] if stage in GIVING_WAY else []
+        command = [*yielding, "make", "--no-print-directory", stage.target, *stage.variables()]
         status = subprocess.run(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
     del results.running[stage.target]
     (results.failed if status else results.passed).append(stage.target)
@@ -128,13 +109,11 @@ def run(stage: Stage, niceness: int, results: Results) -> None:
     print("\n".join([f"==== make {stage.target}: {verdict} after {time.monotonic() - since:.0f} s", *told]), flush=True)
 
 
-def run_lane(lane: Lane, wanted: Sequence[str], results: Results) -> None:
-    for stage in lane.stages:
-        if wanted and stage.target not in wanted:
-            continue
+def run_lane(stages: Sequence[Stage], results: Results) -> None:
+    for stage in stages:
         reason = stage.obstacle()
         if reason is None:
-            run(stage, lane.niceness, results)
+            run(stage, results)
         elif stage.optional or os.environ.get("CI") != "true":
             results.left_out.append(f"{stage.target}: {reason}")
         else:
@@ -149,11 +128,12 @@ def tell_what_runs(results: Results, over: threading.Event) -> None:
 
 def main() -> int:
     wanted = sys.argv[1:]
+    lanes = [[stage for stage in lane if not wanted or stage.target in wanted] for lane in (GIVING_WAY, ON_CLUSTERS)]
     LOGS.mkdir(parents=True, exist_ok=True)
     results, over = Results(), threading.Event()
     threading.Thread(target=tell_what_runs, args=(results, over), daemon=True).start()
-    with ThreadPoolExecutor(len(LANES)) as pool:
-        for lane in [pool.submit(run_lane, lane, wanted, results) for lane in LANES]:
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        for lane in [pool.submit(run_lane, lane, results) for lane in lanes]:
             lane.result()
     over.set()
     print()
