@@ -54,7 +54,10 @@ def take(cluster: Cluster, desk: Path) -> Backup:
         "backup_commands": [DATABASE_DUMP],
     }
     (desk / "wishes.json").write_text(json.dumps(wishes))
-    psql(cluster, "create table if not exists backed_up (word text); insert into backed_up values ('before')")
+    psql(
+        cluster,
+        "drop table if exists backed_up; create table backed_up (word text); insert into backed_up values ('before')",
+    )
     cluster.kubectl("label", "node", "pi2", "hearth.test/disk=ssd", "--overwrite")
     token = cluster.token()
     done = drill(cluster, "backup", "-e", f"@{desk / 'wishes.json'}", *BY_THEMSELVES, "--diff", "-vv")
