@@ -11,5 +11,5 @@ from ..plugin_utils._preload import preload
 preload()
 
 
-class ActionModule(NormalAction):  # type: ignore[misc]  # ansible has no type hints
+class ActionModule(NormalAction):
     """The action plugin of the module k3s_info."""

@@ -19,7 +19,7 @@ preload()
 PATIENCE = 20  # seconds of one turn; longer than it takes to see that a cause does not heal
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no type hints
+class ActionModule(ActionBase):
     """The action plugin of the module k3s_service."""
 
     _supports_check_mode = True
