@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -172,23 +172,17 @@ def test_a_backup_that_is_killed_is_not_there_and_the_next_one_is_whole(cluster:
     assert cluster.lab.machine("pi2").ssh("sudo ls /var/lib/hearth").stdout == ""
 
 
-def given(taken: Taken, hosts: Path) -> tuple[str, ...]:
-    return ("-i", str(hosts), *HOSTS, "-e", f"from={taken.path}", "-e", f"@{taken.variables}")
+def given(taken: Taken, *arguments: str) -> tuple[str, ...]:
+    return (*HOSTS, "-e", f"from={taken.path}", "-e", f"@{taken.variables}", *arguments)
 
 
-def restore(taken: Taken, hosts: Path, *arguments: str) -> Run:
-    return playbook.run("hearth.cluster.restore", *given(taken, hosts), *arguments, HEARTH_LAB=INSTANCE)
-
-
-def restore_on_the_same(taken: Taken, source: Path, *arguments: str) -> Run:
-    """On the machines that the inventory of the lab describes."""
-    words = (*HOSTS, "-e", f"from={source}", "-e", f"@{taken.variables}", *arguments)
-    return playbook.run("hearth.cluster.restore", *words, HEARTH_LAB=INSTANCE)
+def restore(taken: Taken, *arguments: str) -> Run:
+    return playbook.run("hearth.cluster.restore", *given(taken, *arguments), HEARTH_LAB=INSTANCE)
 
 
 @pytest.fixture(scope="module")
-def other(cluster: Cluster, taken: Taken, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All is lost. A machine with another address is to become pi1, and pi2 has a new card: the hosts that say so."""
+def other(cluster: Cluster, taken: Taken, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """All is lost. A machine with another address is to become pi1, and pi2 has a new card: the options that say so."""
     cluster.lab.power_cut("pi1")
     cluster.lab.wipe("pi2")
     cluster.lab.up(["pi3"])
@@ -196,7 +190,7 @@ def other(cluster: Cluster, taken: Taken, tmp_path_factory: pytest.TempPathFacto
     hosts = tmp_path_factory.mktemp("inventory") / "hosts.json"
     pi1 = {"ansible_host": address, "k3s_address": address}
     hosts.write_text(json.dumps({"k3s_server": {"hosts": {"pi1": pi1}}}))
-    return hosts
+    return "-i", str(hosts)
 
 
 def is_as_it_was(cluster: Cluster, taken: Taken) -> None:
@@ -219,7 +213,7 @@ def test_what_lies_in_its_place_is_replaced_on_the_explicit_word(cluster: Cluste
     in_notes(cluster, "echo later > /notes/deep/text")
     directory, agent = directory_of_notes(cluster), cluster.lab.machine("pi2")
     agent.ssh(f"sudo sed -i '1s/$/-of-later/' {TOKEN}")
-    run = restore_on_the_same(taken, taken.path, "-e", "overwrite=lab")
+    run = restore(taken, "-e", "overwrite=lab")
     assert run.status == 0, run.output[-8000:]
     is_as_it_was(cluster, taken)
     assert agent.ssh(f"sudo cat {TOKEN}").stdout == cluster.server().ssh(f"sudo cat {TOKEN}").stdout
@@ -227,11 +221,11 @@ def test_what_lies_in_its_place_is_replaced_on_the_explicit_word(cluster: Cluste
     assert in_notes(cluster, "ls /notes").split() == ["deep", "link"]
 
 
-def test_the_cluster_comes_back_on_another_machine(cluster: Cluster, taken: Taken, other: Path) -> None:
-    killed("restore", *given(taken, other), within=(30.0, 60.0))  # one that is over is not gone on with
+def test_the_cluster_comes_back_on_another_machine(cluster: Cluster, taken: Taken, other: tuple[str, str]) -> None:
+    killed("restore", *given(taken, *other), within=(30.0, 60.0))  # one that is over is not gone on with
     machines = [machine for machine in cluster.lab.machines() if machine.name != "pi1"]
     assert eventually(lambda: all(machine.answers() for machine in machines)), "one was starting again"
-    run = restore(taken, other, "--diff", "-vv")
+    run = restore(taken, *other, "--diff", "-vv")
     print(f"restore, after that: {run.seconds:.1f} s")
     assert run.status == 0, run.output[-8000:]
     assert "Volumes are put back from the backup: default/notes" in run.output
@@ -245,11 +239,11 @@ def test_the_cluster_comes_back_on_another_machine(cluster: Cluster, taken: Take
 
 
 def test_what_lies_in_its_place_is_not_replaced_without_the_explicit_word(
-    cluster: Cluster, taken: Taken, other: Path
+    cluster: Cluster, taken: Taken, other: tuple[str, str]
 ) -> None:
     """Nor is anything else that was done since: the restore is over, and the cluster is like any other that lives."""
     later(cluster)
-    refused = restore(taken, other)
+    refused = restore(taken, *other)
     assert (refused.status != 0, refused.changes) == (True, ())
     said = " ".join(refused.output.split())
     assert "a cluster is alive on pi1" in said
@@ -271,7 +265,7 @@ def test_an_agent_that_runs_follows_the_server_to_another_address(
     (bare / "manifest.json").write_text(json.dumps(manifest))
     cluster.lab.power_cut("pi3")
     cluster.lab.wipe("pi1")
-    run = restore_on_the_same(taken, bare)
+    run = restore(replace(taken, path=bare))
     assert run.status == 0, run.output[-8000:]
     is_as_it_was(cluster, taken)
     configured = cluster.lab.machine("pi2").ssh("sudo cat /etc/rancher/k3s/config.yaml").stdout
