@@ -16,6 +16,8 @@ description:
     its way is looked for first, and told with the names of the pods, before anything is changed.
   - A drain that fails opens the node again, unless the node was cordoned before, or another run has drained it
     meanwhile. Runs know each other by the annotation C(hearth.cluster/drain), which a node has while it is drained.
+  - A drain that was killed is ended by the next one, which also waits for what the first has moved; a node that is
+    drained says that in the annotation C(hearth.cluster/drain-awaits).
 extends_documentation_fragment:
   - hearth.cluster._kube
   - hearth.cluster._kube.attributes

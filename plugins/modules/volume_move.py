@@ -149,7 +149,8 @@ health:
   description:
     - How each workload is that uses the volumes, by its kind, namespace and name, for example
       C(StatefulSet blog/database).
-    - V(well), V(ill), or V(unknown) where its pods are stopped, for example by a drain that was cut short.
+    - V(well), V(ill), or V(unknown) where its pods are stopped, for example by a drain that was cut short, or where
+      its data have moved already.
   returned: with O(state=planned)
   type: dict
 obstacles:

@@ -19,7 +19,17 @@ from .._kube.port import Cluster
 from .._kube.resources import Collection
 from .change import Wish
 from .drain import DrainPlan, Fate, Policy, Sight, Verdict, counted, foretold, plan_drain, refusal_text
-from .node import DRAIN, is_cordoned, is_cordoned_by_drain, is_ready, name_of, word_of_drain
+from .node import (
+    DRAIN,
+    NO_DRAIN,
+    awaited_by_drain,
+    is_cordoned,
+    is_cordoned_by_drain,
+    is_ready,
+    name_of,
+    note_of_awaited,
+    word_of_drain,
+)
 from .workloads import Elsewhere, Workloads
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -54,7 +64,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Drained:
-    """What became of the pods, and which workloads were waited for, or were not because they were ill before."""
+    """What became of the pods, and which workloads were waited for, or were not because they were ill before.
+
+    Those that an earlier run has moved, and could not wait for, are waited for as well.
+    """
 
     plan: DrainPlan
     healthy: tuple[Identity, ...] = ()
@@ -105,11 +118,14 @@ class Drainer:
             workloads = Workloads(self.cluster).of(returning) if order.wait_seconds else []
             elsewhere = Elsewhere(self.cluster, self.clock, self.surroundings, self._line(node))
             healthy = elsewhere.healthy_of(workloads) if workloads else []
+            awaited = sorted({*healthy, *(awaited_by_drain(node) if order.wait_seconds else [])})
+            if healthy:
+                self.mark(node, Wish(annotations=note_of_awaited(awaited)))
             self._empty(node, plan, order)
-            moved = self._wait_elsewhere(node, elsewhere, healthy, order.wait_seconds) if healthy else []
+            moved = self._wait_elsewhere(node, elsewhere, awaited, order.wait_seconds) if awaited else []
         with suppress(HearthError):  # the node is empty; a word that stays is replaced or taken away by the next run
             self._let_go(node, opens=False)
-        ill_before = tuple(sorted({identity_of(each) for each in workloads} - set(healthy)))
+        ill_before = tuple(sorted({identity_of(each) for each in workloads} - set(awaited)))
         return Drained(plan, tuple(moved), ill_before, self._came_back(node, plan))
 
     def _came_back(self, node: Live, plan: DrainPlan) -> tuple[str, ...]:
@@ -139,7 +155,7 @@ class Drainer:
         found = self.cluster.get(known(self.cluster.catalogue().find("v1", "Node")), "", name_of(node)) or {}
         if word_of_drain(found) == self.word:
             cordoned = False if opens and not _is_cordoned_by_somebody(found) else None
-            self.mark(node, Wish(cordoned=cordoned, annotations={DRAIN: None}))
+            self.mark(node, Wish(cordoned=cordoned, annotations=NO_DRAIN))
         return found
 
     def _what_became_of(self, found: Live) -> str:
@@ -205,11 +221,11 @@ class Drainer:
         )
 
     def _wait_elsewhere(
-        self, node: Live, elsewhere: Elsewhere, healthy: Sequence[Identity], seconds: float
+        self, node: Live, elsewhere: Elsewhere, workloads: Sequence[Identity], seconds: float
     ) -> list[Identity]:
-        self._line(node)(f"empty, waiting for the health of {counted(healthy, 'workload')} elsewhere")
+        self._line(node)(f"empty, waiting for the health of {counted(workloads, 'workload')} elsewhere")
         try:
-            return elsewhere.wait(healthy, seconds)
+            return elsewhere.wait(workloads, seconds)
         except NotReadyError as error:
             said = f"Node {name_of(node)} is empty, but what ran there is not healthy elsewhere. {error}"
             raise NotReadyError(said, **error.details) from error

@@ -22,7 +22,7 @@ from .change import Wish, cordon_of, merge_patch_for
 from .drain import Policy, foretold
 from .drainer import Drained, Drainer, Order
 from .keepsake import MANAGER, NAMESPACE, Keepsake, keepsake_of, name_of_keepsake, read, written
-from .node import DRAIN, DRAIN_MANAGER, NODE_MANAGER, is_cordoned, is_cordoned_by_drain, name_of
+from .node import DRAIN_MANAGER, NO_DRAIN, NODE_MANAGER, is_cordoned, is_cordoned_by_drain, name_of
 
 _SECONDS_TO_RETRY = 60.0
 _PAUSE = 0.1
@@ -137,7 +137,7 @@ class NodeKeeper:
         The word of a drain goes as well: one that was killed leaves it there.
         """
         ours = is_cordoned_by_drain(before)
-        annotations = {**task.wish.annotations, DRAIN: None}
+        annotations = {**task.wish.annotations, **NO_DRAIN}
         wish = replace(task.wish, cordoned=False if ours else None, annotations=annotations)
         after = self._fulfil(before, wish, NODE_MANAGER)
         balanced = self._balance(task) if task.rebalance and not is_cordoned(after) else ()

@@ -7,7 +7,7 @@ Every step leaves the cluster so that the next run sees where this one was, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -84,10 +84,12 @@ class Mover:
 
     def health_of_users(self, plan: MovePlan) -> dict[str, Before]:
         """How the workloads are that use the volumes; to be asked before their pods are stopped."""
-        users, workloads = self._users(plan), Workloads(self.cluster)
+        users, workloads = self._users(plan.moves), Workloads(self.cluster)
         lives = workloads.of(users)
         healthy = self._elsewhere.healthy_of(lives) if lives else []
-        stopped = [identity_of(each) for each in workloads.of(filter(_is_stopped, users))]
+        # Those whose data have moved were stopped for it, and may be about to start.
+        stopped_before = [*filter(_is_stopped, users), *self._users(each for each in plan.moves if each.is_copied)]
+        stopped = [identity_of(each) for each in workloads.of(stopped_before)]
         return {
             str(each): Before.WELL if each in healthy else Before.UNKNOWN if each in stopped else Before.ILL
             for each in map(identity_of, lives)
@@ -96,7 +98,8 @@ class Mover:
     def move(self, plan: MovePlan, to: str, seconds: float, before: Mapping[str, str] | None = None) -> Served:
         """Make every claim of a plan use its copy on the other node, and wait until the workloads are healthy there.
 
-        A workload of which nothing is said must become healthy.
+        A workload of which nothing is said must become healthy. A move ends with that and not before: a run that is
+        cut short while it waits is followed by one that waits.
         """
         target = known(self.cluster.get(self._kind("Node"), "", to))
         for move in plan.moves:
@@ -104,7 +107,10 @@ class Mover:
             if not move.is_copied:
                 self._take_away(move, plan.node, target)
             self._put_back(move)
-        return self._wait_for_users(plan, seconds, before or {})
+        served = self._wait_for_users(plan, seconds, before or {})
+        for move in plan.moves:
+            self._end(move)
+        return served
 
     def forget_old_copies(self, node: str) -> None:
         """Note that what was left behind on a node is there no more."""
@@ -124,16 +130,22 @@ class Mover:
         self.cluster.delete(self._kind("PersistentVolume"), "", move.volume, uid=uid_of(volume))
 
     def _put_back(self, move: Move) -> None:
-        """Make the new volume once the old one is gone, and end the move when the claim has taken it."""
+        """Make the new volume once the old one is gone, and let the claim take it, unless it has."""
         record = record_of(self._claim_of(move))
         if not record:
             raise ClusterError(f"Somebody else has ended the move of claim {move.claim}; run it again", reason="stale")
         self._eventually(f"volume {move.volume} is still there", lambda: self._is_out_of_the_way(move, record))
-        self.cluster.apply(self._kind("PersistentVolume"), record["volume"], force=True, manager=_MANAGER)
-        self._eventually(f"claim {move.claim} does not take its volume {move.volume}", lambda: self._is_bound(move))
+        if not self._is_bound(move):
+            self.cluster.apply(self._kind("PersistentVolume"), record["volume"], force=True, manager=_MANAGER)
+            self._eventually(f"claim {move.claim} does not take its volume {move.volume}", lambda: self._is_bound(move))
         policy = {"spec": {"persistentVolumeReclaimPolicy": record["reclaim"]}}
         self._change("PersistentVolume", known(self._volume_of(move)), policy)
-        self._change("PersistentVolumeClaim", self._claim_of(move), {"metadata": {"annotations": {RECORD: None}}})
+
+    def _end(self, move: Move) -> None:
+        """Forget the move. What uses the claim may have been deleted with it while it was waited for."""
+        claim = self._find_claim_of(move)
+        if claim is not None:
+            self._change("PersistentVolumeClaim", claim, {"metadata": {"annotations": {RECORD: None}}})
 
     def _is_out_of_the_way(self, move: Move, record: Mapping[str, Any]) -> bool:
         """Whether the old volume is gone. Its protection is for claims whose data would be lost with it."""
@@ -152,7 +164,7 @@ class Mover:
         return all(text(each, "status", "phase") == "Bound" for each in (self._claim_of(move), self._volume_of(move)))
 
     def _wait_for_users(self, plan: MovePlan, seconds: float, before: Mapping[str, str]) -> Served:
-        identities = [identity_of(each) for each in Workloads(self.cluster).of(self._users(plan))]
+        identities = [identity_of(each) for each in Workloads(self.cluster).of(self._users(plan.moves))]
         was = {each: before.get(str(each), Before.WELL) for each in identities}
         healthy = [each for each in identities if was[each] == Before.WELL]
         ill = tuple(each for each in identities if was[each] == Before.ILL)
@@ -173,9 +185,9 @@ class Mover:
     def _elsewhere(self) -> Elsewhere:
         return Elsewhere(self.cluster, self.clock, self.surroundings, self.report)
 
-    def _users(self, plan: MovePlan) -> list[Live]:
+    def _users(self, moves: Iterable[Move]) -> list[Live]:
         sight = sight_of(self.cluster)
-        return [pod for move in plan.moves for pod in users_of(move.claim, sight)]
+        return [pod for move in moves for pod in users_of(move.claim, sight)]
 
     def _refuse_users(self, move: Move) -> None:
         users = [pod for pod in users_of(move.claim, sight_of(self.cluster)) if text(pod, "spec", "nodeName")]
@@ -205,9 +217,12 @@ class Mover:
         body = {**patch, "metadata": {**patch.get("metadata", {}), "uid": uid_of(live)}}
         self.cluster.patch(self._kind(kind), namespace, name_of(live), body, kind="merge", manager=_MANAGER)
 
-    def _claim_of(self, move: Move) -> Live:
+    def _find_claim_of(self, move: Move) -> Live | None:
         namespace, _slash, name = move.claim.partition("/")
-        claim = self.cluster.get(self._kind("PersistentVolumeClaim"), namespace, name)
+        return self.cluster.get(self._kind("PersistentVolumeClaim"), namespace, name)
+
+    def _claim_of(self, move: Move) -> Live:
+        claim = self._find_claim_of(move)
         if claim is None:
             raise ClusterError(f"Claim {move.claim} was deleted while its volume was moved", reason="not_found")
         return claim

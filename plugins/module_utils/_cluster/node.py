@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from .._kube.change.live import Live
 from .._kube.fields import conditions, field, mapping, sequence, text
+from .._kube.manifest import Identity
 
 # Who sets a field is on record at the server: by that a cordon of a drain is told from one that a person asked for.
 DRAIN_MANAGER = "hearth-drain"
@@ -19,6 +21,11 @@ OUT_OF_SERVICE = "hearth.cluster/out-of-service"
 
 # On a node while it is drained: a word that no other run has. A run that was killed may have left its drain at work.
 DRAIN = "hearth.cluster/drain"
+# Beside it: the workloads that were healthy before their pods were moved. The run that follows one which was killed
+# waits for them.
+AWAITED = "hearth.cluster/drain-awaits"
+# What a drain that is over leaves of itself.
+NO_DRAIN = {DRAIN: None, AWAITED: None}
 
 CORDON_TAINT = "node.kubernetes.io/unschedulable"
 
@@ -57,6 +64,19 @@ def is_cordoned_by_drain(node: Live) -> bool:
 
 def word_of_drain(node: Live) -> str:
     return text(node, "metadata", "annotations", DRAIN)
+
+
+def awaited_by_drain(node: Live) -> list[Identity]:
+    """The workloads that a drain which has not ended waits for, or would."""
+    try:
+        return [Identity(*each) for each in json.loads(text(node, "metadata", "annotations", AWAITED) or "[]")]
+    except (ValueError, TypeError):
+        return []  # somebody has edited it
+
+
+def note_of_awaited(workloads: Iterable[Identity]) -> dict[str, str]:
+    """The annotation that `awaited_by_drain` reads."""
+    return {AWAITED: json.dumps([astuple(each) for each in workloads])}
 
 
 def is_ready(node: Live) -> bool:

@@ -13,7 +13,7 @@ from .._kube.manifest import Identity
 from .._kube.yaml import write_yaml
 from .drain import DrainPlan, Fate, counted
 from .keeper import Outcome, Task
-from .node import CORDON_TAINT, DRAIN, is_cordoned, is_ready, taints_of
+from .node import CORDON_TAINT, NO_DRAIN, is_cordoned, is_ready, taints_of
 
 
 def result_of_work(outcome: Outcome, task: Task, *, check: bool, with_diff: bool) -> dict[str, Any]:
@@ -57,8 +57,8 @@ def _said(outcome: Outcome, fields: tuple[str, ...], *, check: bool) -> Iterator
     if outcome.pods_move and outcome.drained:
         verb = "to evict" if check else "evicted"
         yield f"{counted(outcome.drained.plan.leaving, 'pod')} {verb}"
-        if outcome.drained.healthy:
-            yield f"{counted(outcome.drained.healthy, 'workload')} healthy elsewhere"
+    if outcome.drained and outcome.drained.healthy:
+        yield f"{counted(outcome.drained.healthy, 'workload')} healthy elsewhere"
     if outcome.balanced:
         yield f"{counted(outcome.balanced, 'pod')} evicted elsewhere, so that it gets its share"
     others = [field for field in fields if field != "spec.unschedulable"]
@@ -74,13 +74,13 @@ def _difference(outcome: Outcome) -> Difference:
 
 
 def _without_marks(node: Live | None) -> Live | None:
-    """A node without our word of a drain, and the taint by which the server marks it as cordoned, a moment later."""
+    """A node without the notes of a drain, and the taint by which the server marks it as cordoned, a moment later."""
     if node is None:
         return None
     spec = {key: value for key, value in mapping(node, "spec").items() if key != "taints"}
     taints = [each for each in sequence(node, "spec", "taints") if text(each, "key") != CORDON_TAINT]
     metadata = {key: value for key, value in mapping(node, "metadata").items() if key != "annotations"}
-    annotations = {key: value for key, value in mapping(node, "metadata", "annotations").items() if key != DRAIN}
+    annotations = {key: value for key, value in mapping(node, "metadata", "annotations").items() if key not in NO_DRAIN}
     return {
         **node,
         "metadata": {**metadata, **({"annotations": annotations} if annotations else {})},

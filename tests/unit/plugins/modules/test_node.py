@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._cluster import spec
-from ansible_collections.hearth.cluster.plugins.module_utils._cluster.node import DRAIN, OUT_OF_SERVICE
+from ansible_collections.hearth.cluster.plugins.module_utils._cluster.node import AWAITED, DRAIN, OUT_OF_SERVICE
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.options import CONNECTION
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.patience import Clock
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.server.refusal import Reason, RefusedError
@@ -418,6 +418,51 @@ def test_what_a_killed_drain_has_left_is_finished_and_taken_back(run: Runner, cl
     again = run(name="pi2", state="drained")
     assert (again["evicted"], again["fields"]) == (["default/web-1"], [])
     assert run(name="pi2", state="returned")["node"]["cordoned"] is False
+
+
+class Killed(BaseException):
+    """The process ended in the middle."""
+
+
+def killed_after_it_evicts(run: Runner, cluster: Cluster) -> None:
+    """Drain pi2 and end before the workload serves elsewhere; nothing is written after that."""
+    web(cluster)
+
+    def die(*_anything: Any, **_more: Any) -> Any:
+        raise Killed
+
+    def evicted(_pod: Any) -> None:
+        cluster.put(nodes.deployment("web", ready=0))
+        patcher.setattr(cluster, "patch", die)
+        die()
+
+    cluster.after_eviction = evicted
+    with pytest.MonkeyPatch.context() as patcher, pytest.raises(Killed):
+        run(name="pi2", state="drained")
+
+
+def test_what_a_killed_drain_has_moved_is_waited_for_by_the_next(run: Runner, cluster: Cluster) -> None:
+    killed_after_it_evicts(run, cluster)
+    late = run(name="pi2", state="drained", wait_timeout=9)
+    assert "what ran there is not healthy elsewhere" in late["msg"]
+    assert "Deployment default/web" in late["msg"]
+
+    killed_after_it_evicts(run, cluster)
+    cluster.put(nodes.deployment("web"), nodes.pod("web-6d4cf-y", "pi3", labels={"app": "web"}))
+    again = run(name="pi2", state="drained")
+    assert (again["changed"], again["message"]) == (False, "Node pi2: 1 workload healthy elsewhere")
+    assert again["moved"] == [{"kind": "Deployment", "namespace": "default", "name": "web"}]
+    assert AWAITED not in cluster.node()["metadata"].get("annotations", {})
+
+
+def test_a_drain_that_does_not_wait_asks_nothing_of_what_a_killed_one_has_moved(run: Runner, cluster: Cluster) -> None:
+    killed_after_it_evicts(run, cluster)
+    assert run(name="pi2", state="drained", wait_timeout=0)["message"] == "Node pi2: unchanged"
+
+
+def test_a_note_that_somebody_has_spoiled_is_none(run: Runner, cluster: Cluster) -> None:
+    cluster.changed_by("somebody", KINDS["Node"], "", "pi2", {"metadata": {"annotations": {AWAITED: '["a", 1]'}}})
+    assert run(name="pi2", state="drained")["message"] == "Node pi2: cordoned"
 
 
 def test_progress_says_what_goes_and_what_is_waited_for(run: Runner, cluster: Cluster, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.support.fake_cluster import BUILT_IN, FakeCluster
 from .kube_module import Runner, RunnerFor, assert_documented
 
 KINDS = {each.kind: each for each in BUILT_IN}
+DB = "StatefulSet default/db"
 OLD, NEW = "/var/lib/rancher/k3s/storage/pv", "/var/lib/rancher/k3s/storage/pv.moved-1"
 
 
@@ -175,15 +176,53 @@ def test_a_run_that_is_killed_anywhere_is_finished_by_the_next(run: Runner, clus
     assert_moved(cluster, uid)
 
 
+def test_a_run_that_is_killed_while_it_waits_is_followed_by_one_that_waits(
+    run: Runner, cluster: Cluster, warned: list[str]
+) -> None:
+    cluster.put(stateful_set(ready=0))
+
+    def killed(_seconds: float) -> None:
+        raise Killed
+
+    cluster.pass_time = killed
+    with pytest.raises(Killed):
+        move(run)
+    cluster.pass_time = cluster.sleep
+    cluster.put(nodes.pod("db-0", "pi3", owner="StatefulSet", phase="Pending", volumes=nodes.uses("data")))
+    planned = run(node="pi2")
+    assert (planned["to"], planned["health"]) == ("pi3", {DB: "unknown"})
+    late = move(run, health_before=planned["health"])
+    assert (late["changed"], late["message"]) == (True, "Node pi2: 1 volume moved to pi3")
+    assert [each.partition(", and")[0] for each in warned] == [f"{DB} is not healthy on node pi3"]
+    assert move(run)["message"] == "Node pi2: no volume to move"
+
+
+def test_a_wait_that_was_in_vain_is_done_again_by_the_next_run(run: Runner, cluster: Cluster) -> None:
+    cluster.put(stateful_set(ready=0))
+    assert move(run)["reason"] == "timeout"
+    cluster.put(stateful_set())
+    assert move(run)["message"] == "Node pi2: 1 volume moved to pi3, 1 workload healthy there"
+    assert move(run)["changed"] is False
+
+
+def test_a_claim_that_is_deleted_while_its_users_are_waited_for_ends_its_move(run: Runner, cluster: Cluster) -> None:
+    cluster.put(stateful_set(ready=0))
+
+    def somebody_deletes_it(seconds: float) -> None:
+        cluster.sleep(seconds)
+        for kind in (("apps", "StatefulSet", "default", "db"), ("", "PersistentVolumeClaim", "default", "data")):
+            cluster.objects.pop(kind, None)
+
+    cluster.pass_time = somebody_deletes_it
+    assert move(run)["message"] == "Node pi2: 1 volume moved to pi3"
+
+
 def test_a_pod_that_came_back_keeps_its_volume(run: Runner, cluster: Cluster) -> None:
     cluster.put(nodes.pod("db-1", "pi2", owner="StatefulSet", volumes=nodes.uses("data")))
     answer = move(run)
     assert answer["reason"] == "in_use"
     assert "pods use it again: default/db-1" in answer["msg"]
     assert cluster.writes == []
-
-
-DB = "StatefulSet default/db"
 
 
 def test_a_plan_notes_how_the_workloads_are(run: Runner, cluster: Cluster) -> None:
