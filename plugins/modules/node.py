@@ -153,7 +153,9 @@ options:
     type: int
     default: 300
   delete_undrained:
-    description: Delete the Node object though pods run there; meant for a machine that is lost.
+    description:
+      - Delete the Node object though pods run there; meant for a machine that is lost.
+      - Pods that the options allow a drain to leave there do not count.
     type: bool
     default: false
   remember:

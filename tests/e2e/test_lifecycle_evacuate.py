@@ -96,7 +96,7 @@ def test_the_database_moves_with_its_data_and_nobody_notices(cluster: Cluster, r
 def test_a_run_killed_at_any_moment_is_finished_by_the_next(cluster: Cluster, row: str, turn: int) -> None:
     node = node_of_database(cluster)
     arguments = ("-e", f"node={node}", *MOVE)
-    killed("evacuate", *arguments, within=(2.0, 25.0), turn=turn)
+    killed("evacuate", *arguments, within=(2.0, 40.0), turn=turn)
     done = playbook.run("hearth.cluster.evacuate", *arguments)
     assert done.status == 0, done.output
     assert eventually(lambda: node_of_database(cluster) != node), done.output

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .._errors import ClusterError, HearthError, NotReadyError
 from .._kube.change.live import Live, identity_of, uid_of
@@ -20,6 +20,7 @@ from .._kube.resources import Collection
 from .change import Wish
 from .drain import DrainPlan, Fate, Policy, Sight, Verdict, counted, foretold, plan_drain, refusal_text
 from .node import (
+    AWAITED,
     DRAIN,
     NO_DRAIN,
     awaited_by_drain,
@@ -109,7 +110,8 @@ class Drainer:
         plan = self.plan(name_of(node), order.policy)
         foretold(plan, self.report)
         # One that has nothing to do patches nothing: it leaves no word, for there is nothing that it would take back.
-        has_work = plan.leaving or not was_cordoned or word_of_drain(node)
+        awaited_before = awaited_by_drain(node) if was_cordoned and order.wait_seconds else []
+        has_work = plan.leaving or not was_cordoned or word_of_drain(node) or awaited_before
         self.mark(node, Wish(cordoned=True, annotations={DRAIN: self.word} if has_work else {}))
         with self._opened_again_on_failure(node, was_cordoned):
             # Pods may have come between the look and the cordon; from here on none comes.
@@ -118,13 +120,13 @@ class Drainer:
             workloads = Workloads(self.cluster).of(returning) if order.wait_seconds else []
             elsewhere = Elsewhere(self.cluster, self.clock, self.surroundings, self._line(node))
             healthy = elsewhere.healthy_of(workloads) if workloads else []
-            awaited = sorted({*healthy, *(awaited_by_drain(node) if order.wait_seconds else [])})
+            awaited = sorted({*healthy, *awaited_before})
             if healthy:
-                self.mark(node, Wish(annotations=note_of_awaited(awaited)))
+                self.mark(node, Wish(annotations={AWAITED: note_of_awaited(awaited)}))
             self._empty(node, plan, order)
             moved = self._wait_elsewhere(node, elsewhere, awaited, order.wait_seconds) if awaited else []
         with suppress(HearthError):  # the node is empty; a word that stays is replaced or taken away by the next run
-            self._let_go(node, opens=False)
+            self._let_go(node, Wish(annotations=NO_DRAIN))
         ill_before = tuple(sorted({identity_of(each) for each in workloads} - set(awaited)))
         return Drained(plan, tuple(moved), ill_before, self._came_back(node, plan))
 
@@ -141,8 +143,10 @@ class Drainer:
         try:
             yield
         except BaseException as error:
+            # While it stays closed, what was moved is still to be waited for.
+            closed, opened = Wish(annotations={DRAIN: None}), Wish(cordoned=False, annotations=NO_DRAIN)
             try:
-                found = self._let_go(node, opens=not was_cordoned)
+                found = self._let_go(node, closed if was_cordoned else opened)
                 said = "stays cordoned, as it was before" if was_cordoned else self._what_became_of(found)
             except HearthError as another:
                 said = f"is still cordoned: {another}"
@@ -150,12 +154,11 @@ class Drainer:
                 error.args = (f"{error}\nNode {name_of(node)} {said}",)
             raise
 
-    def _let_go(self, node: Live, *, opens: bool) -> Live:
+    def _let_go(self, node: Live, wish: Wish) -> Live:
         """End the drain of a node, which is only in our hands while it has our word; return it as it was found."""
         found = self.cluster.get(known(self.cluster.catalogue().find("v1", "Node")), "", name_of(node)) or {}
         if word_of_drain(found) == self.word:
-            cordoned = False if opens and not _is_cordoned_by_somebody(found) else None
-            self.mark(node, Wish(cordoned=cordoned, annotations=NO_DRAIN))
+            self.mark(node, replace(wish, cordoned=None) if _is_cordoned_by_somebody(found) else wish)
         return found
 
     def _what_became_of(self, found: Live) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .deprecation import minor_of
-from .node import OUT_OF_SERVICE
+from .node import OUT_OF_SERVICE, RETURNED
 
 Info = Mapping[str, Any]
 
@@ -36,7 +36,7 @@ def lacking(now: Info, before: Info) -> list[str]:
     ill_before = list(_ill(before))
     excused = {ill.who for ill in ill_before}
     in_doubt = excused - {ill.who for ill in ill_before if ill.of_itself}
-    if not _lacks_service(before) or _lacks_service(now):
+    if not _marks(before) or _marks(now) - {RETURNED}:
         in_doubt = set()
     excused -= in_doubt
     return [
@@ -78,9 +78,9 @@ def _lacks(now: Info) -> Iterator[str]:
     )
 
 
-def _lacks_service(info: Info) -> bool:
-    """Whether a playbook has taken a node out of service, and has not brought it back."""
-    return any(OUT_OF_SERVICE in node["labels"] for node in info["nodes"])
+def _marks(info: Info) -> set[str]:
+    """What playbooks say of nodes that they have taken out of service."""
+    return {node["labels"][OUT_OF_SERVICE] for node in info["nodes"] if OUT_OF_SERVICE in node["labels"]}
 
 
 def _ill(info: Info) -> Iterator[_Ill]:

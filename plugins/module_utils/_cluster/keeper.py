@@ -153,13 +153,17 @@ class NodeKeeper:
         aside = []
         if before:
             if not task.delete_undrained:
-                self._refuse_undrained(task.name)
+                self._refuse_undrained(task.name, task.order.policy)
             if task.remember:
                 self._remember(task.name, keepsake_of(before))
                 aside.append("labels and taints are kept for the machine that takes the name")
             self.cluster.delete(self._nodes, "", task.name, uid=uid_of(before), dry_run=self.check)
             if not self.check:
                 self._wait_until_gone(before, task.order.seconds)
+        if not task.remember and self.cluster.delete(
+            self._maps, NAMESPACE, name_of_keepsake(task.name), dry_run=self.check
+        ):
+            aside.append("what was kept for its successor goes")
         if self.cluster.delete(self._secrets, NAMESPACE, f"{task.name}.node-password.k3s", dry_run=self.check):
             aside.append("its password is forgotten")
         return Outcome(before, None, aside=tuple(aside))
@@ -179,8 +183,8 @@ class NodeKeeper:
         self.cluster.delete(self._maps, NAMESPACE, name_of_keepsake(name), dry_run=self.check)
         return replace(outcome, aside=("has again what was kept of the machine before", *outcome.aside))
 
-    def _refuse_undrained(self, name: str) -> None:
-        busy = [verdict for verdict in self._drainer.look(name, Policy()).verdicts if verdict.must_move]
+    def _refuse_undrained(self, name: str, policy: Policy) -> None:
+        busy = [verdict for verdict in self._drainer.look(name, policy).verdicts if verdict.must_move]
         if busy:
             more = f" and {len(busy) - _NAMED} more" if len(busy) > _NAMED else ""
             names = ", ".join(verdict.name for verdict in busy[:_NAMED])

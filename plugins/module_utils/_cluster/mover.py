@@ -7,7 +7,8 @@ Every step leaves the cluster so that the next run sees where this one was, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,7 +25,7 @@ from .._kube.resources import Resource
 from .._kube.server.refusal import Reason, RefusedError
 from .drain import pod_name
 from .drainer import sight_of
-from .node import name_of
+from .node import AWAITED, is_cordoned, name_of, note_of_awaited
 from .volumes import (
     RECORD,
     Move,
@@ -98,8 +99,8 @@ class Mover:
     def move(self, plan: MovePlan, to: str, seconds: float, before: Mapping[str, str] | None = None) -> Served:
         """Make every claim of a plan use its copy on the other node, and wait until the workloads are healthy there.
 
-        A workload of which nothing is said must become healthy. A move ends with that and not before: a run that is
-        cut short while it waits is followed by one that waits.
+        A workload of which nothing is said must become healthy. While they are waited for the node has a note of those
+        that must: the drain that begins the next run waits for them if this one is cut short.
         """
         target = known(self.cluster.get(self._kind("Node"), "", to))
         for move in plan.moves:
@@ -107,10 +108,12 @@ class Mover:
             if not move.is_copied:
                 self._take_away(move, plan.node, target)
             self._put_back(move)
-        served = self._wait_for_users(plan, seconds, before or {})
-        for move in plan.moves:
-            self._end(move)
-        return served
+        users = map(identity_of, Workloads(self.cluster).of(self._users(plan.moves)))
+        was = {each: (before or {}).get(str(each), Before.WELL) for each in users}
+        with self._noted(plan.node, [each for each in was if seconds and was[each] == Before.WELL]):
+            for move in plan.moves:
+                self._annotate(self._claim_of(move), RECORD, None)
+            return self._wait(was, seconds)
 
     def forget_old_copies(self, node: str) -> None:
         """Note that what was left behind on a node is there no more."""
@@ -125,27 +128,20 @@ class Mover:
         claim, volume = self._claim_of(move), known(self._volume_of(move))
         self._refuse_users(move)
         record = record_for(claim, volume, move, source, target)
-        self._change("PersistentVolumeClaim", claim, {"metadata": {"annotations": {RECORD: json.dumps(record)}}})
+        self._annotate(claim, RECORD, json.dumps(record))
         self._change("PersistentVolume", volume, {"spec": {"persistentVolumeReclaimPolicy": "Retain"}})
         self.cluster.delete(self._kind("PersistentVolume"), "", move.volume, uid=uid_of(volume))
 
     def _put_back(self, move: Move) -> None:
-        """Make the new volume once the old one is gone, and let the claim take it, unless it has."""
+        """Make the new volume once the old one is gone, and let the claim take it."""
         record = record_of(self._claim_of(move))
         if not record:
             raise ClusterError(f"Somebody else has ended the move of claim {move.claim}; run it again", reason="stale")
         self._eventually(f"volume {move.volume} is still there", lambda: self._is_out_of_the_way(move, record))
-        if not self._is_bound(move):
-            self.cluster.apply(self._kind("PersistentVolume"), record["volume"], force=True, manager=_MANAGER)
-            self._eventually(f"claim {move.claim} does not take its volume {move.volume}", lambda: self._is_bound(move))
+        self.cluster.apply(self._kind("PersistentVolume"), record["volume"], force=True, manager=_MANAGER)
+        self._eventually(f"claim {move.claim} does not take its volume {move.volume}", lambda: self._is_bound(move))
         policy = {"spec": {"persistentVolumeReclaimPolicy": record["reclaim"]}}
         self._change("PersistentVolume", known(self._volume_of(move)), policy)
-
-    def _end(self, move: Move) -> None:
-        """Forget the move. What uses the claim may have been deleted with it while it was waited for."""
-        claim = self._find_claim_of(move)
-        if claim is not None:
-            self._change("PersistentVolumeClaim", claim, {"metadata": {"annotations": {RECORD: None}}})
 
     def _is_out_of_the_way(self, move: Move, record: Mapping[str, Any]) -> bool:
         """Whether the old volume is gone. Its protection is for claims whose data would be lost with it."""
@@ -163,17 +159,26 @@ class Mover:
     def _is_bound(self, move: Move) -> bool:
         return all(text(each, "status", "phase") == "Bound" for each in (self._claim_of(move), self._volume_of(move)))
 
-    def _wait_for_users(self, plan: MovePlan, seconds: float, before: Mapping[str, str]) -> Served:
-        identities = [identity_of(each) for each in Workloads(self.cluster).of(self._users(plan.moves))]
-        was = {each: before.get(str(each), Before.WELL) for each in identities}
-        healthy = [each for each in identities if was[each] == Before.WELL]
-        ill = tuple(each for each in identities if was[each] == Before.ILL)
+    @contextmanager
+    def _noted(self, node: str, workloads: Sequence[Identity]) -> Iterator[None]:
+        """Note on a closed node that these are waited for, until they are well."""
+        live = self.cluster.get(self._kind("Node"), "", node)
+        if not workloads or not live or not is_cordoned(live):
+            yield
+            return
+        self._annotate(live, AWAITED, note_of_awaited(workloads))
+        yield
+        self._annotate(live, AWAITED, None)
+
+    def _wait(self, was: Mapping[Identity, str], seconds: float) -> Served:
+        healthy = [each for each in was if was[each] == Before.WELL]
+        ill = tuple(each for each in was if was[each] == Before.ILL)
         if not seconds:
             return Served(ill_before=ill)
         deadline, in_doubt = self.clock.deadline(seconds), []
         if healthy:
             healthy = self._elsewhere.wait(healthy, seconds)
-        for each in identities:
+        for each in was:
             if was[each] == Before.UNKNOWN:
                 try:
                     healthy += self._elsewhere.wait([each], max(deadline - self.clock.now(), 1.0))
@@ -211,18 +216,18 @@ class Mover:
                 )
             self.clock.sleep(_SECONDS_BETWEEN_LOOKS)
 
+    def _annotate(self, live: Live, key: str, value: str | None) -> None:
+        self._change(text(live, "kind"), live, {"metadata": {"annotations": {key: value}}})
+
     def _change(self, kind: str, live: Live, patch: Mapping[str, Any]) -> None:
         """Patch the very object that was looked at, not another one of its name."""
         namespace = text(live, "metadata", "namespace")
         body = {**patch, "metadata": {**patch.get("metadata", {}), "uid": uid_of(live)}}
         self.cluster.patch(self._kind(kind), namespace, name_of(live), body, kind="merge", manager=_MANAGER)
 
-    def _find_claim_of(self, move: Move) -> Live | None:
-        namespace, _slash, name = move.claim.partition("/")
-        return self.cluster.get(self._kind("PersistentVolumeClaim"), namespace, name)
-
     def _claim_of(self, move: Move) -> Live:
-        claim = self._find_claim_of(move)
+        namespace, _slash, name = move.claim.partition("/")
+        claim = self.cluster.get(self._kind("PersistentVolumeClaim"), namespace, name)
         if claim is None:
             raise ClusterError(f"Claim {move.claim} was deleted while its volume was moved", reason="not_found")
         return claim

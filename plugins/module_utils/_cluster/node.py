@@ -18,11 +18,13 @@ NODE_MANAGER = "hearth-node"
 
 # A node has this label while a playbook has taken it out of service. _k3s, which does not know us, has the word too.
 OUT_OF_SERVICE = "hearth.cluster/out-of-service"
+# Its value once the node is back, as long as what was stopped for it is waited for.
+RETURNED = "returned"
 
 # On a node while it is drained: a word that no other run has. A run that was killed may have left its drain at work.
 DRAIN = "hearth.cluster/drain"
-# Beside it: the workloads that were healthy before their pods were moved. The run that follows one which was killed
-# waits for them.
+# Beside it, and as long as the node stays closed without them: the workloads that were healthy before their pods were
+# moved. A run that follows one which did not come to its end waits for them.
 AWAITED = "hearth.cluster/drain-awaits"
 # What a drain that is over leaves of itself.
 NO_DRAIN = {DRAIN: None, AWAITED: None}
@@ -74,9 +76,9 @@ def awaited_by_drain(node: Live) -> list[Identity]:
         return []  # somebody has edited it
 
 
-def note_of_awaited(workloads: Iterable[Identity]) -> dict[str, str]:
-    """The annotation that `awaited_by_drain` reads."""
-    return {AWAITED: json.dumps([astuple(each) for each in workloads])}
+def note_of_awaited(workloads: Iterable[Identity]) -> str:
+    """The value of the annotation that `awaited_by_drain` reads."""
+    return json.dumps([astuple(each) for each in workloads])
 
 
 def is_ready(node: Live) -> bool:

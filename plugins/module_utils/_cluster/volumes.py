@@ -25,7 +25,7 @@ from .drain import Sight, claims_of, controller_of, counted, pod_name
 from .node import is_cordoned, is_ready, name_of
 from .placement import HOSTNAME, Volume, has_ended, tolerates_cordon, why_not
 
-# On a claim, from the moment that its volume is taken away until what uses the new one is healthy.
+# On a claim, from the moment that its volume is taken away until the new one is in use.
 RECORD = "hearth.cluster/volume-move"
 # On a volume: where older copies of its data lie.
 OLD_COPIES = "hearth.cluster/old-copies"
@@ -196,7 +196,7 @@ def _pinned_to(node: str, sight: Sight) -> Iterator[Volume]:
 
 
 def _unfinished(node: str, sight: Sight) -> Iterator[Move]:
-    """Moves away from a node that were interrupted when the old volume was gone, or the new one not yet used well."""
+    """Moves away from a node that were interrupted when the old volume was gone, or the new one not yet in use."""
     volumes = {name_of(each): each for each in sight.volumes}
     for claim in sight.claims:
         record, name = record_of(claim), text(claim, "spec", "volumeName")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from .._kube.change.live import Live, label_of, uid_of
 from .._kube.change.record import Entry, Record, Release, applied_entry, superset
 from .._kube.change.steps import SET_LABEL, Plan, Step, Verb
+from .._kube.health.verdict import SETTLED_KINDS
 from .._kube.manifest import Identity, Manifest
 from .._kube.resources import is_definition
 from .package import Package
@@ -73,14 +74,22 @@ class Draft:
 
 
 def begun_record(draft: Draft, release: Release | None) -> Record:
-    """What must be on record before anything is written; `release` is the draft's, its parts counted."""
+    """What must be on record before anything is written; `release` is the draft's, its parts counted.
+
+    A package in which something is written that has a health is not known to be healthy any more, also where only a
+    change made by hand is taken back: a run that ends in between is followed by one that waits.
+    """
     begun = superset(draft.record, [manifest for manifest in draft.desired if not manifest.create_only])
     if release is not None:
         is_another = release.number != begun.release
         begun = begun.with_release(release)
-        begun = replace(begun, healthy=False) if is_another else begun
+        begun = replace(begun, healthy=False) if is_another or _may_fall_ill(draft.plan) else begun
         begun = gone_back(begun, release) if draft.package.state == "previous" else begun
     return trimmed(begun)
+
+
+def _may_fall_ill(plan: Plan) -> bool:
+    return any(step.identity.kind not in SETTLED_KINDS for step in plan.writes)
 
 
 def final_record(draft: Draft, written: Mapping[Identity, Live], begun: Record) -> Record:

@@ -13,8 +13,7 @@ from .._kube.change.steps import PACKAGE_LABEL
 from .._kube.diff import difference
 from .._kube.fields import known, text
 from .._kube.health.health import health
-from .._kube.health.verdict import Health, Status, Surroundings, current, failed, in_progress
-from .._kube.health.wait import SETTLED_KINDS
+from .._kube.health.verdict import SETTLED_KINDS, Health, Status, Surroundings, current, failed, in_progress
 from .._kube.manifest import Identity, Manifest
 from .._kube.parallel import in_parallel
 from .._kube.port import Cluster

@@ -7,6 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+# Kinds whose objects are as good as they will ever be once they are there.
+SETTLED_KINDS = frozenset(
+    {
+        "ClusterRole", "ClusterRoleBinding", "ConfigMap", "Endpoints", "IngressClass", "LimitRange",
+        "MutatingWebhookConfiguration", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "PriorityClass",
+        "ResourceQuota", "Role", "RoleBinding", "RuntimeClass", "Secret", "ServiceAccount", "StorageClass",
+        "ValidatingWebhookConfiguration",
+    }
+)  # fmt: skip
+
 
 class Status(StrEnum):
     """How far an object is; the words are those of kstatus."""

@@ -16,16 +16,7 @@ from ..resources import Catalogue, Collection
 from .diagnose import Diagnosis, diagnose
 from .expectation import Expectation, judge
 from .health import Health, Surroundings
-
-# Kinds whose objects are as good as they will ever be once they are there.
-SETTLED_KINDS = frozenset(
-    {
-        "ClusterRole", "ClusterRoleBinding", "ConfigMap", "Endpoints", "IngressClass", "LimitRange",
-        "MutatingWebhookConfiguration", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "PriorityClass",
-        "ResourceQuota", "Role", "RoleBinding", "RuntimeClass", "Secret", "ServiceAccount", "StorageClass",
-        "ValidatingWebhookConfiguration",
-    }
-)  # fmt: skip
+from .verdict import SETTLED_KINDS
 
 _SECONDS_BETWEEN_LOOKS_AT_PODS = 2.0
 _SECONDS_BETWEEN_REPORTS = 5.0

@@ -446,8 +446,8 @@ def test_what_a_killed_drain_has_moved_is_waited_for_by_the_next(run: Runner, cl
     late = run(name="pi2", state="drained", wait_timeout=9)
     assert "what ran there is not healthy elsewhere" in late["msg"]
     assert "Deployment default/web" in late["msg"]
+    assert "Node pi2 stays cordoned, as it was before" in late["msg"]
 
-    killed_after_it_evicts(run, cluster)
     cluster.put(nodes.deployment("web"), nodes.pod("web-6d4cf-y", "pi3", labels={"app": "web"}))
     again = run(name="pi2", state="drained")
     assert (again["changed"], again["message"]) == (False, "Node pi2: 1 workload healthy elsewhere")
@@ -460,9 +460,17 @@ def test_a_drain_that_does_not_wait_asks_nothing_of_what_a_killed_one_has_moved(
     assert run(name="pi2", state="drained", wait_timeout=0)["message"] == "Node pi2: unchanged"
 
 
-def test_a_note_that_somebody_has_spoiled_is_none(run: Runner, cluster: Cluster) -> None:
-    cluster.changed_by("somebody", KINDS["Node"], "", "pi2", {"metadata": {"annotations": {AWAITED: '["a", 1]'}}})
+def test_what_a_killed_drain_has_noted_is_no_more_true_once_the_node_was_opened(run: Runner, cluster: Cluster) -> None:
+    killed_after_it_evicts(run, cluster)
+    run(name="pi2", cordoned=False)
     assert run(name="pi2", state="drained")["message"] == "Node pi2: cordoned"
+    assert AWAITED not in cluster.node()["metadata"].get("annotations", {})
+
+
+def test_a_note_that_somebody_has_spoiled_is_none(run: Runner, cluster: Cluster) -> None:
+    cluster.cordon_by_hand()
+    cluster.changed_by("somebody", KINDS["Node"], "", "pi2", {"metadata": {"annotations": {AWAITED: '["a", 1]'}}})
+    assert run(name="pi2", state="drained")["message"] == "Node pi2: unchanged"
 
 
 def test_progress_says_what_goes_and_what_is_waited_for(run: Runner, cluster: Cluster, tmp_path: Path) -> None:
@@ -484,6 +492,12 @@ def test_a_node_is_deleted_once_and_only_drained(run: Runner, cluster: Cluster) 
     )
     assert run(name="pi2", state="absent", delete_undrained=True)["message"] == "Node pi2: deleted"
     assert (run(name="pi2", state="absent")["changed"], cluster.writes) == (False, ["delete Node pi2"])
+
+
+def test_what_a_drain_leaves_on_request_does_not_keep_a_node(run: Runner, cluster: Cluster) -> None:
+    cluster.put(nodes.pod("alone", owner=None))
+    assert run(name="pi2", state="absent")["reason"] == "undrained"
+    assert run(name="pi2", state="absent", unmanaged_pods="leave")["message"] == "Node pi2: deleted"
 
 
 def password(cluster: Cluster) -> None:
@@ -529,6 +543,14 @@ def test_what_was_kept_survives_a_second_replacement(run: Runner, cluster: Clust
     restored = run(name="pi2", state="restored")["node"]
     assert {key: restored["labels"][key] for key in ("disk", "room")} == {"disk": "ssd", "room": "attic"}
     assert [taint["key"] for taint in restored["taints"]] == ["a"]
+
+
+def test_what_was_kept_for_a_machine_that_never_came_goes_with_the_name(run: Runner, cluster: Cluster) -> None:
+    cluster.put(nodes.node("pi2", labels={"disk": "ssd"}))
+    run(name="pi2", state="absent", remember=True)
+    assert run(name="pi2", state="absent")["message"] == "Node pi2: is not there, what was kept for its successor goes"
+    cluster.put(nodes.node("pi2"))
+    assert not run(name="pi2", state="restored")["changed"]
 
 
 def test_what_a_playbook_did_to_take_the_node_out_of_service_is_not_kept(run: Runner, cluster: Cluster) -> None:

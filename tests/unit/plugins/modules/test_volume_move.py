@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._cluster import spec
+from ansible_collections.hearth.cluster.plugins.module_utils._cluster.node import AWAITED, awaited_by_drain
 from ansible_collections.hearth.cluster.plugins.module_utils._cluster.spec import VOLUMES
 from ansible_collections.hearth.cluster.plugins.module_utils._cluster.volumes import RECORD
 from ansible_collections.hearth.cluster.plugins.module_utils._kube.change.live import Live
@@ -176,45 +177,50 @@ def test_a_run_that_is_killed_anywhere_is_finished_by_the_next(run: Runner, clus
     assert_moved(cluster, uid)
 
 
-def test_a_run_that_is_killed_while_it_waits_is_followed_by_one_that_waits(
-    run: Runner, cluster: Cluster, warned: list[str]
-) -> None:
-    cluster.put(stateful_set(ready=0))
+def killed_while_it_waits(run: Runner, cluster: Cluster, **more: Any) -> list[str]:
+    """Which workloads the drain of the next run will wait for."""
 
     def killed(_seconds: float) -> None:
         raise Killed
 
     cluster.pass_time = killed
     with pytest.raises(Killed):
-        move(run)
+        move(run, **more)
     cluster.pass_time = cluster.sleep
-    cluster.put(nodes.pod("db-0", "pi3", owner="StatefulSet", phase="Pending", volumes=nodes.uses("data")))
-    planned = run(node="pi2")
-    assert (planned["to"], planned["health"]) == ("pi3", {DB: "unknown"})
-    late = move(run, health_before=planned["health"])
-    assert (late["changed"], late["message"]) == (True, "Node pi2: 1 volume moved to pi3")
-    assert [each.partition(", and")[0] for each in warned] == [f"{DB} is not healthy on node pi3"]
-    assert move(run)["message"] == "Node pi2: no volume to move"
+    assert_moved(cluster, cluster.claim["metadata"]["uid"])
+    return [str(each) for each in awaited_by_drain(cluster.objects["", "Node", "", "pi2"])]
 
 
-def test_a_wait_that_was_in_vain_is_done_again_by_the_next_run(run: Runner, cluster: Cluster) -> None:
-    cluster.put(stateful_set(ready=0))
-    assert move(run)["reason"] == "timeout"
-    cluster.put(stateful_set())
+def test_a_run_that_is_killed_while_it_waits_leaves_a_note_for_the_drain_of_the_next(
+    run: Runner, cluster: Cluster
+) -> None:
+    cluster.put(stateful_set(ready=0), nodes.node("pi2", unschedulable=True))
+    assert killed_while_it_waits(run, cluster) == [DB]
+
+
+@pytest.mark.parametrize(("closed", "before"), [(False, "well"), (True, "unknown")])
+def test_no_note_is_left_on_an_open_node_nor_of_what_need_not_be_well(
+    run: Runner, cluster: Cluster, closed: bool, before: str
+) -> None:
+    cluster.put(stateful_set(ready=0), nodes.node("pi2", **({"unschedulable": True} if closed else {})))
+    assert killed_while_it_waits(run, cluster, health_before={DB: before}) == []
+
+
+def test_a_run_that_has_waited_leaves_no_note(run: Runner, cluster: Cluster) -> None:
+    cluster.put(nodes.node("pi2", unschedulable=True))
     assert move(run)["message"] == "Node pi2: 1 volume moved to pi3, 1 workload healthy there"
-    assert move(run)["changed"] is False
+    assert "patch Node pi2" in cluster.writes
+    assert AWAITED not in cluster.objects["", "Node", "", "pi2"]["metadata"].get("annotations", {})
 
 
-def test_a_claim_that_is_deleted_while_its_users_are_waited_for_ends_its_move(run: Runner, cluster: Cluster) -> None:
-    cluster.put(stateful_set(ready=0))
-
-    def somebody_deletes_it(seconds: float) -> None:
-        cluster.sleep(seconds)
-        for kind in (("apps", "StatefulSet", "default", "db"), ("", "PersistentVolumeClaim", "default", "data")):
-            cluster.objects.pop(kind, None)
-
-    cluster.pass_time = somebody_deletes_it
-    assert move(run)["message"] == "Node pi2: 1 volume moved to pi3"
+def test_of_a_workload_that_starts_with_its_volume_moved_nobody_knows_how_it_was(run: Runner, cluster: Cluster) -> None:
+    cluster.writes_left = 6  # all but the last
+    with pytest.raises(Killed):
+        move(run)
+    cluster.writes_left = None
+    starting = nodes.pod("db-0", "pi3", owner="StatefulSet", phase="Pending", volumes=nodes.uses("data"))
+    cluster.put(stateful_set(ready=0), starting)
+    assert run(node="pi2")["health"] == {DB: "unknown"}
 
 
 def test_a_pod_that_came_back_keeps_its_volume(run: Runner, cluster: Cluster) -> None:

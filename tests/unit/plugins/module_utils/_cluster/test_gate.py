@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.hearth.cluster.plugins.module_utils._cluster.gate import lacking, removed_by
-from ansible_collections.hearth.cluster.plugins.module_utils._cluster.node import OUT_OF_SERVICE
+from ansible_collections.hearth.cluster.plugins.module_utils._cluster.node import OUT_OF_SERVICE, RETURNED
 from ansible_collections.hearth.cluster.plugins.module_utils._k3s import machines
 
 
@@ -106,6 +106,13 @@ def test_what_a_run_that_was_cut_short_has_stopped_must_be_well_again() -> None:
         assert all("if it was ill even before that, just run this again" in said for said in lacking(now, before))
         assert lacking(now, before)
     assert lacking(info(), before) == []
+
+
+def test_what_was_stopped_for_a_node_that_is_back_must_be_well_until_it_was_waited_for() -> None:
+    back = [node("pi1", **{OUT_OF_SERVICE: RETURNED})]
+    assert lacking(info(nodes=back, **STOPPED), info(nodes=back, **STOPPED))
+    assert lacking(info(nodes=back, **STOPPED), info(nodes=TAKEN_OUT, **STOPPED))
+    assert lacking(info(nodes=[*back, *TAKEN_OUT], **STOPPED), info(nodes=back, **STOPPED)) == []
 
 
 def test_what_is_stopped_may_be_so_as_long_as_any_node_is_out_of_service() -> None:

@@ -304,6 +304,31 @@ def test_it_waits_until_everything_is_healthy(world: World) -> None:
     assert world.record.healthy
 
 
+def test_a_change_made_by_hand_that_is_taken_back_is_waited_for_by_the_run_after_one_that_was_killed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.cluster.events.append(running_deployment())
+    world.run(deployment_manifest())
+    deployments = next(each for each in BUILT_IN if each.kind == "Deployment")
+    by_hand = {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "nginx:0"}]}}}}
+    world.cluster.changed_by("kubectl-edit", deployments, "default", "web", by_hand)
+    world.cluster.events.clear()
+    world.writes()
+
+    def killed(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(world.cluster, "pass_time", killed)
+        world.run(deployment_manifest())
+    assert world.writes() == [RECORD, "apply Deployment default/web"]
+
+    world.cluster.events.append(running_deployment())
+    again = world.run(deployment_manifest())
+    assert (again.plan.changed, again.waited, world.record.healthy) == (False, True, True)
+    assert not world.run(deployment_manifest()).waited
+
+
 def test_what_was_not_healthy_is_waited_for_again(world: World) -> None:
     with pytest.raises(
         NotReadyError, match=r"package p: After 10 seconds 1 of the objects are not ready .*\n- Deployment"
