@@ -43,7 +43,7 @@ def unnoticed(cluster: Cluster, name: str, *arguments: str, away: str = "") -> p
     assert run.status == 0, run.output[-6000:]
     assert seen.failed_requests == 0, seen.table()
     assert eventually(lambda: all(each["Ready"] == "True" for each in cluster.conditions().values()))
-    assert cluster.cordoned() == []
+    assert cluster.out_of_service() == []
     return run
 
 

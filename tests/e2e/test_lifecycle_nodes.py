@@ -64,7 +64,7 @@ def healthy(cluster: Cluster, *names: str) -> None:
     conditions = cluster.conditions()
     assert sorted(conditions) == sorted(names)
     assert all(each["Ready"] == "True" and each["EtcdIsVoter"] == "True" for each in conditions.values()), conditions
-    assert cluster.cordoned() == []
+    assert cluster.out_of_service() == []
 
 
 def without_k3s(machine: Machine) -> None:

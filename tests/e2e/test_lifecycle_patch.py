@@ -111,7 +111,7 @@ def test_every_machine_is_patched_and_started_again_while_all_goes_on(patched: C
     after = boots(patched)
     assert {name for name in before if after[name] != before[name]} == {"pi1", "pi2", "pi3"}
     assert installed(patched.lab.machine("pi2")) == "1.1"
-    assert patched.cordoned() == []
+    assert patched.out_of_service() == []
     assert "patch" in psql(patched, "select name from drills")
 
     again = playbook.run("hearth.cluster.patch_os")
@@ -132,7 +132,7 @@ def test_a_node_that_needs_new_boot_files_starts_again_unnoticed(cluster: Cluste
     assert (done.seen.failed_requests, done.seen.api_gap) == (0, 0.0), done.seen.table()
     assert {name for name, boot in boots(cluster).items() if before[name] != boot} == {"pi2"}
     assert "panic=10" in cluster.lab.machine("pi2").ssh("cat /proc/cmdline").stdout
-    assert cluster.cordoned() == []
+    assert cluster.out_of_service() == []
     again = playbook.run("hearth.cluster.provision", *wish)
     assert (again.status, again.changes) == (0, ()), again.output[-6000:]
 
@@ -145,6 +145,6 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next_one(patched: Cluster
         machine.wait_ready()  # it may be on its way down or up
     run = playbook.run("hearth.cluster.patch_os")
     assert run.status == 0, run.output[-6000:]
-    assert patched.cordoned() == []
+    assert patched.out_of_service() == []
     again = playbook.run("hearth.cluster.patch_os")
     assert (again.status, again.changes) == (0, ()), again.output[-6000:]

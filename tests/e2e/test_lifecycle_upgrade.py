@@ -66,8 +66,7 @@ def told(run: Run, *words: str) -> None:
 def converged(cluster: Cluster) -> None:
     """All run the new version, nothing is out of service, nothing was lost, and nothing is left to do."""
     assert cluster.runs(NEW, *ALL), cluster.versions()
-    assert cluster.cordoned() == []
-    assert not any("hearth.cluster/out-of-service" in node["metadata"]["labels"] for node in cluster.nodes())
+    assert cluster.out_of_service() == []
     assert "upgrade" in psql(cluster, "select name from drills")
     again = upgrade()
     assert (again.status, again.changes) == (0, ()), again.output[-6000:]

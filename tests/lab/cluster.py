@@ -68,8 +68,11 @@ class Cluster:
             each["Ready"] == each.get("EtcdIsVoter") == "True" for each in seen.values()
         )
 
-    def cordoned(self) -> list[str]:
-        return [node["metadata"]["name"] for node in self.nodes() if node["spec"].get("unschedulable")]
+    def out_of_service(self) -> list[str]:
+        """The nodes that are cordoned, and those that a playbook has not brought back to its end."""
+        mark = "hearth.cluster/out-of-service"
+        out = [node for node in self.nodes() if node["spec"].get("unschedulable") or mark in node["metadata"]["labels"]]
+        return [node["metadata"]["name"] for node in out]
 
     def runs(self, version: str, *names: str) -> bool:
         """Whether it is whole with these nodes, and all run this k3s. Where no server runs there is no cluster."""
