@@ -45,6 +45,7 @@ options:
         that is cordoned already leaves no trace.
       - With V(absent) the Node object is deleted, with it, by k3s, the etcd member of a server, and the password by
         which k3s would know the machine again. A k3s that starts on the machine later registers itself anew.
+        Without O(remember) what was kept for the name goes as well.
       - V(restored) gives the node what O(remember) has kept for it, as far as it has not got that from its machine.
     type: str
     choices: [present, drained, returned, restored, absent]

@@ -134,7 +134,7 @@ class NodeKeeper:
     def _return(self, before: Live, task: Task) -> Outcome:
         """Take back the cordon of a drain; one that was there before it, or came since, is not ours to lose.
 
-        The word of a drain goes as well: one that was killed leaves it there.
+        The notes of a drain go as well: one that was killed leaves them there.
         """
         ours = is_cordoned_by_drain(before)
         annotations = {**task.wish.annotations, **NO_DRAIN}

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from .._errors import ClusterError, NotReadyError
+from .._errors import ClusterError, HearthError, NotReadyError
 from .._kube.change.live import Live, identity_of, uid_of
 from .._kube.fields import known, sequence, text
 from .._kube.health.verdict import Surroundings
@@ -168,7 +168,8 @@ class Mover:
             return
         self._annotate(live, AWAITED, note_of_awaited(workloads))
         yield
-        self._annotate(live, AWAITED, None)
+        with suppress(HearthError):  # they are well; a note that stays is satisfied by the next drain at once
+            self._annotate(live, AWAITED, None)
 
     def _wait(self, was: Mapping[Identity, str], seconds: float) -> Served:
         healthy = [each for each in was if was[each] == Before.WELL]

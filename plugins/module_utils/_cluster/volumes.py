@@ -25,7 +25,7 @@ from .drain import Sight, claims_of, controller_of, counted, pod_name
 from .node import is_cordoned, is_ready, name_of
 from .placement import HOSTNAME, Volume, has_ended, tolerates_cordon, why_not
 
-# On a claim, from the moment that its volume is taken away until the new one is in use.
+# On a claim, from the moment that its volume is taken away until all that move with it can be used.
 RECORD = "hearth.cluster/volume-move"
 # On a volume: where older copies of its data lie.
 OLD_COPIES = "hearth.cluster/old-copies"

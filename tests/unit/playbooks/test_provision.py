@@ -6,7 +6,7 @@ modules only answer, and the plan of the restarts is a look at the cluster and w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +98,17 @@ class Desk:
         (folder / "home.yaml").touch()
 
     def play(
-        self, nodes: list[dict[str, Any]], *, due: Mapping[str, bool], comes_back: bool = True, **variables: Any
+        self,
+        nodes: list[dict[str, Any]],
+        *,
+        due: Mapping[str, bool],
+        comes_back: bool = True,
+        then: Sequence[Mapping[str, Any]] = (),
+        **variables: Any,
     ) -> tuple[str, list[str]]:
         """How it failed, and what was asked of the cluster. `due` says who starts again, and whether evacuated before.
 
-        The last machine is no node yet.
+        The last machine is no node yet. Other plays come `then`.
         """
         hosts = {
             name: {
@@ -121,7 +127,7 @@ class Desk:
         answers = CLUSTER_INFO.replace("FILE", repr(str(asked))).replace("DATABASE_COMES_BACK", str(comes_back))
         (self.folder / "ansible_collections/hearth/cluster/plugins/modules/cluster_info.py").write_text(answers)
         play = yaml.safe_load((PLAYBOOKS / "provision.yml").read_text())[1]
-        (self.folder / "play.json").write_text(json.dumps([play]))
+        (self.folder / "play.json").write_text(json.dumps([play, *then]))
         status, said = ansible_playbook(
             self.folder, "-i", "hosts.json", "play.json", ANSIBLE_COLLECTIONS_PATH=str(self.folder)
         )
@@ -169,6 +175,47 @@ def test_no_node_is_evacuated_beside_a_database_that_does_not_come_back(desk: De
 def test_a_machine_that_ails_may_be_what_the_cluster_lacks_and_starts_again_at_once(desk: Desk) -> None:
     asked = ["looked", "pi2 returned"]
     assert desk.play(NODES, due={"pi4": False, "pi1": True}, comes_back=False) == ("", asked)
+
+
+LAST_OF_CLUSTER = yaml.safe_load((PLAYBOOKS / "cluster.yml").read_text())[-1]
+
+
+def planned(**returns: bool) -> list[dict[str, Any]]:
+    """The last play of playbook cluster, when the role has planned which nodes return."""
+    plan = {"__k3s_plan": {"returns": "{{ returns[inventory_hostname] | default(false) }}"}}
+    facts = {"hosts": "all", "gather_facts": False, "vars": {"returns": returns}}
+    return [{**facts, "tasks": [{"ansible.builtin.set_fact": plan}]}, LAST_OF_CLUSTER]
+
+
+def test_a_node_that_was_not_ready_comes_back_when_k3s_was_started_there(desk: Desk) -> None:
+    """What playbook provision has found is not what playbook cluster brings back."""
+    nodes = [node("pi1"), node("pi2", ready=False, **OUT)]
+    asked = ["looked", "pi2 returned", "looked", "pi2 forgotten"]
+    assert desk.play(nodes, due={}, then=planned(pi2=True)) == ("", asked)
+    (desk.folder / "asked").unlink()
+    assert desk.play([node("pi2", **OUT)], due={}, then=planned()) == ("", asked)
+
+
+def test_a_restore_waits_when_the_nodes_have_their_marks_again_and_not_before(desk: Desk) -> None:
+    restoring = {"__k3s_restoring": True, "comes_back": False}
+    asked = ["looked", "pi2 returned"]
+    assert desk.play([node("pi2", **OUT)], due={}, then=planned(pi2=True), **restoring) == ("", asked)
+
+
+@pytest.mark.parametrize(
+    ("mark", "ready", "waits"), [("returned", True, True), ("playbook", True, False), ("returned", False, False)]
+)
+def test_what_an_earlier_run_was_waiting_for_comes_before_the_first_machine(
+    desk: Desk, mark: str, ready: bool, waits: bool
+) -> None:
+    marked = {"name": "pi2", "ready": ready, "labels": {"hearth.cluster/out-of-service": mark}}
+    before = {"nodes": [marked], "pods": {"unhealthy": []}, "workloads": {"unhealthy": []}}
+    task = {"ansible.builtin.include_tasks": "tasks/wait_for_earlier_run.yml"}
+    play = {"hosts": "pi1", "gather_facts": False, "vars_files": ["vars/node.yml"], "tasks": [task]}
+    facts = {"__before": before, "__kubeconfig": "home.yaml"}
+    failure, asked = desk.play([node("pi2")], due={}, comes_back=False, wait_timeout=3, then=[{**play, "vars": facts}])
+    assert ("An earlier run was cut short in this wait, and the cluster is not as well as it was" in failure) is waits
+    assert ("looked" in asked) is waits
 
 
 def test_a_cluster_that_does_not_answer_stands_in_nobodys_way_and_is_asked_once(desk: Desk) -> None:
