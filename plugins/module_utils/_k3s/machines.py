@@ -12,8 +12,10 @@ from .._errors import InputError
 Role = Literal["server", "agent"]
 Datastore = Literal["", "sqlite", "etcd", "external"]
 
-# A node has this label while a playbook has taken it out of service, and until it has brought it back.
+# A node has this label while a playbook has taken it out of service, and with the other value once it is back, until
+# what was stopped for it is well.
 OUT_OF_SERVICE = "hearth.cluster/out-of-service"
+RETURNED = "returned"
 
 
 @dataclass(frozen=True, slots=True)

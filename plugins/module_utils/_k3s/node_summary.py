@@ -6,12 +6,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from .machines import OUT_OF_SERVICE
+from .machines import OUT_OF_SERVICE, RETURNED
 
 
 def summary(node: dict[str, Any]) -> dict[str, Any]:
     """Reduce a Node object to what the roles decide from."""
-    status = node.get("status", {})
+    status, labels = node.get("status", {}), node["metadata"].get("labels", {})
     conditions = {one["type"]: one for one in status.get("conditions", [])}
     addresses = {one["type"]: one["address"] for one in reversed(status.get("addresses", []))}
     voter = conditions.get("EtcdIsVoter")
@@ -26,7 +26,8 @@ def summary(node: dict[str, Any]) -> dict[str, Any]:
         "address": addresses.get("InternalIP", ""),
         "version": status.get("nodeInfo", {}).get("kubeletVersion", ""),
         "schedulable": not node.get("spec", {}).get("unschedulable", False),
-        "out_of_service": OUT_OF_SERVICE in node["metadata"].get("labels", {}),
+        "out_of_service": OUT_OF_SERVICE in labels,
+        "is_back": labels.get(OUT_OF_SERVICE) == RETURNED,
     }
 
 

@@ -38,7 +38,7 @@ def nodes_of(records: Sequence[Record]) -> dict[str, Mapping[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class OutOfService:
-    """Who keeps new pods away from a node."""
+    """Who keeps new pods away from a node; a playbook also where it has not waited for what it had stopped there."""
 
     by_playbook: bool = False
     by_somebody: bool = False
@@ -48,7 +48,8 @@ def out_of_service(record: Record, records: Sequence[Record]) -> OutOfService:
     node = nodes_of(records).get(record["node_name"])
     if node is None:
         return OutOfService()
-    return OutOfService(node["out_of_service"], not node["schedulable"] and not node["out_of_service"])
+    is_out = node["out_of_service"] and not node["is_back"]
+    return OutOfService(node["out_of_service"], not node["schedulable"] and not is_out)
 
 
 def health_problems(ailing: Mapping[str, str], unfinished: Collection[str]) -> list[str]:

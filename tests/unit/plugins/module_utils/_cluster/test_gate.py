@@ -124,7 +124,7 @@ def test_what_crashed_on_a_node_while_another_was_out_of_service_was_ill_before(
 
 
 def test_the_label_of_a_node_out_of_service_is_the_one_by_which_plans_know_it() -> None:
-    assert OUT_OF_SERVICE == machines.OUT_OF_SERVICE
+    assert (OUT_OF_SERVICE, RETURNED) == (machines.OUT_OF_SERVICE, machines.RETURNED)
 
 
 OBJECT = {"api_version": "networking.k8s.io/v1beta1", "kind": "ServiceCIDR", "namespace": "", "name": "extra"}

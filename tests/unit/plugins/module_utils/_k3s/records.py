@@ -22,6 +22,7 @@ def node(name: str, version: str = OLD, **differences: Any) -> dict[str, Any]:
         "version": version,
         "schedulable": True,
         "out_of_service": False,
+        "is_back": False,
     }
     return {**usual, **differences}
 

@@ -55,6 +55,12 @@ def test_what_a_killed_run_left_out_of_service_comes_first_and_comes_back() -> N
     assert patch.unfinished == ("pi3",)
 
 
+def test_a_node_that_is_back_and_that_somebody_cordoned_since_stays_cordoned() -> None:
+    records = with_node(three_servers(), "pi3", schedulable=False, out_of_service=True, is_back=True)
+    (step,) = plan(records, pi3=Pending(("vim",), ())).steps
+    assert (step.evacuates, step.returns) == (False, True)
+
+
 def test_a_node_that_somebody_cordoned_stays_cordoned() -> None:
     (step,) = plan(with_node(three_servers(), "pi3", schedulable=False), pi3=Pending(packages=("vim",))).steps
     assert (step.evacuates, step.returns) == (False, False)

@@ -23,6 +23,7 @@ def node(name: str, **differences: Any) -> dict[str, Any]:
         "heartbeat": WRITTEN + 10,
         "address": "",
         "out_of_service": False,
+        "is_back": False,
         **differences,
     }
 
