@@ -185,6 +185,7 @@ def as_it_was(backup: Backup, cluster: Cluster, run: Run) -> None:
     assert len(set(cluster.identity().values())) == 1
     assert cluster.get("node", "pi2")["metadata"]["labels"]["hearth.test/disk"] == "ssd"
     assert cluster.out_of_service() == []
+    assert cluster.unreachable_pods() == {}
     assert psql(cluster, "select word from backed_up").split() == ["before"]
     assert cluster.get("secret", "postgresql", "-n", "postgresql")["data"] == backup.secret
     assert all(eventually(lambda address=each.address: http_status(address) == 200) for each in cluster.lab.machines())

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from tests.lab.errors import LabError
@@ -73,6 +74,17 @@ class Cluster:
         mark = "hearth.cluster/out-of-service"
         out = [node for node in self.nodes() if node["spec"].get("unschedulable") or mark in node["metadata"]["labels"]]
         return [node["metadata"]["name"] for node in out]
+
+    def unreachable_pods(self) -> dict[str, str]:
+        """The addresses of pods that do not lie in the network of their node, to which the other nodes' routes lead."""
+        networks = {node["metadata"]["name"]: ip_network(node["spec"]["podCIDR"]) for node in self.nodes()}
+        pods = [pod for pod in self.get("pods", "--all-namespaces")["items"] if not pod["spec"].get("hostNetwork")]
+        placed = [pod for pod in pods if pod["status"].get("podIP") and pod["status"]["phase"] == "Running"]
+        return {
+            f"{pod['metadata']['namespace']}/{pod['metadata']['name']}": pod["status"]["podIP"]
+            for pod in placed
+            if ip_address(pod["status"]["podIP"]) not in networks[pod["spec"]["nodeName"]]
+        }
 
     def runs(self, version: str, *names: str) -> bool:
         """Whether it is whole with these nodes, and all run this k3s. Where no server runs there is no cluster."""

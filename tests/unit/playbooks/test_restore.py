@@ -152,6 +152,13 @@ def test_the_servers_are_counted_before_anything_else_is_done_after_provisioning
     assert first["ansible.builtin.include_role"]["tasks_from"] == "demand_servers"
 
 
+def test_pods_of_servers_that_begin_anew_run_on_until_the_first_server_has_begun() -> None:
+    names = [task["name"] for task in yaml.safe_load((REPOSITORY / "roles/backup/tasks/begin.yml").read_text())]
+    ended = names.index("End what runs on servers that begin anew")
+    assert names.index("Forget the nodes that are not there, and what the others were known by") < ended
+    assert ended < names.index("Note that the cluster lives on the data of the backup")
+
+
 def test_agents_stand_still_before_they_are_given_a_token_and_looked_at() -> None:
     """One that runs is taken for one that has read what lies there, and knows the servers."""
     stops, *later = yaml.safe_load((REPOSITORY / "roles/backup/tasks/begin.yml").read_text())
