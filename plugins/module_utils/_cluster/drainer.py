@@ -109,8 +109,8 @@ class Drainer:
     def drain(self, node: Live, order: Order, *, was_cordoned: bool) -> Drained:
         plan = self.plan(name_of(node), order.policy)
         foretold(plan, self.report)
-        # One that has nothing to do patches nothing: it leaves no word, for there is nothing that it would take back.
         awaited_before = awaited_by_drain(node) if was_cordoned and order.wait_seconds else []
+        # One that has nothing to do patches nothing: it leaves no word, for there is nothing that it would take back.
         has_work = plan.leaving or not was_cordoned or word_of_drain(node) or awaited_before
         self.mark(node, Wish(cordoned=True, annotations={DRAIN: self.word} if has_work else {}))
         with self._opened_again_on_failure(node, was_cordoned):

@@ -7,7 +7,7 @@ Every step leaves the cluster so that the next run sees where this one was, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,11 +85,11 @@ class Mover:
 
     def health_of_users(self, plan: MovePlan) -> dict[str, Before]:
         """How the workloads are that use the volumes; to be asked before their pods are stopped."""
-        users, workloads = self._users(plan.moves), Workloads(self.cluster)
-        lives = workloads.of(users)
+        users, workloads = self._users(plan), Workloads(self.cluster)
+        lives = workloads.of(pod for _move, pod in users)
         healthy = self._elsewhere.healthy_of(lives) if lives else []
         # Those whose data have moved were stopped for it, and may be about to start.
-        stopped_before = [*filter(_is_stopped, users), *self._users(each for each in plan.moves if each.is_copied)]
+        stopped_before = [pod for move, pod in users if move.is_copied or _is_stopped(pod)]
         stopped = [identity_of(each) for each in workloads.of(stopped_before)]
         return {
             str(each): Before.WELL if each in healthy else Before.UNKNOWN if each in stopped else Before.ILL
@@ -108,8 +108,8 @@ class Mover:
             if not move.is_copied:
                 self._take_away(move, plan.node, target)
             self._put_back(move)
-        users = map(identity_of, Workloads(self.cluster).of(self._users(plan.moves)))
-        was = {each: (before or {}).get(str(each), Before.WELL) for each in users}
+        users = Workloads(self.cluster).of(pod for _move, pod in self._users(plan))
+        was = {each: (before or {}).get(str(each), Before.WELL) for each in map(identity_of, users)}
         with self._noted(plan.node, [each for each in was if seconds and was[each] == Before.WELL]):
             for move in plan.moves:
                 self._annotate(self._claim_of(move), RECORD, None)
@@ -162,8 +162,8 @@ class Mover:
     @contextmanager
     def _noted(self, node: str, workloads: Sequence[Identity]) -> Iterator[None]:
         """Note on a closed node that these are waited for, until they are well."""
-        live = self.cluster.get(self._kind("Node"), "", node)
-        if not workloads or not live or not is_cordoned(live):
+        live = self.cluster.get(self._kind("Node"), "", node) if workloads else None
+        if not live or not is_cordoned(live):
             yield
             return
         self._annotate(live, AWAITED, note_of_awaited(workloads))
@@ -191,9 +191,10 @@ class Mover:
     def _elsewhere(self) -> Elsewhere:
         return Elsewhere(self.cluster, self.clock, self.surroundings, self.report)
 
-    def _users(self, moves: Iterable[Move]) -> list[Live]:
+    def _users(self, plan: MovePlan) -> list[tuple[Move, Live]]:
+        """The pods that use what moves, each with the volume."""
         sight = sight_of(self.cluster)
-        return [pod for move in moves for pod in users_of(move.claim, sight)]
+        return [(move, pod) for move in plan.moves for pod in users_of(move.claim, sight)]
 
     def _refuse_users(self, move: Move) -> None:
         users = [pod for pod in users_of(move.claim, sight_of(self.cluster)) if text(pod, "spec", "nodeName")]

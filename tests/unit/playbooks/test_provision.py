@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the playbook provision does about nodes that an earlier run left out of service. Roles have run, lookups and
-modules only answer, and the plan of the restarts is a look at the cluster and what is made of it.
+"""What the playbooks do about nodes that an earlier run left out of service. Roles have run, lookups and modules only
+answer, and the plan of the restarts is what is made of it.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def test_what_it_had_stopped_there_is_waited_for_once(desk: Desk) -> None:
 
 
 def test_what_a_killed_run_had_stopped_is_well_before_the_first_node_is_evacuated(desk: Desk) -> None:
-    """The first look is the one that the plan takes; a node that starts again itself comes back only after that."""
+    """The first look comes before any node is back; one that starts again itself comes back only after that."""
     assert desk.play(NODES, due={"pi4": True}) == (
         "",
         ["looked", "pi2 returned", "looked", "pi2 forgotten"],
