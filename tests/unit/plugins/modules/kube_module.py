@@ -18,6 +18,10 @@ from ansible_collections.hearth.cluster.plugins.doc_fragments._kube import Modul
 ROOT = Path(__file__).parents[4]
 
 
+class Killed(BaseException):
+    """Stands for the end of the process: no clean-up of the code under test catches it."""
+
+
 class Runner:
     """Calls a module and returns its answer; `always` are options of every call, `output` is all that it ever wrote."""
 

@@ -18,7 +18,7 @@ from ansible_collections.hearth.cluster.plugins.modules import node as module
 from tests.support import nodes
 from tests.support.fake_cluster import BUILT_IN, FakeCluster
 
-from .kube_module import Runner, RunnerFor, assert_documented
+from .kube_module import Killed, Runner, RunnerFor, assert_documented
 
 KINDS = {each.kind: each for each in BUILT_IN}
 SHAPE = {
@@ -418,10 +418,6 @@ def test_what_a_killed_drain_has_left_is_finished_and_taken_back(run: Runner, cl
     again = run(name="pi2", state="drained")
     assert (again["evicted"], again["fields"]) == (["default/web-1"], [])
     assert run(name="pi2", state="returned")["node"]["cordoned"] is False
-
-
-class Killed(BaseException):
-    """The process ended in the middle."""
 
 
 def killed_after_it_evicts(run: Runner, cluster: Cluster) -> None:

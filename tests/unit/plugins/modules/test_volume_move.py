@@ -20,15 +20,11 @@ from ansible_collections.hearth.cluster.plugins.modules import volume_move as mo
 from tests.support import nodes
 from tests.support.fake_cluster import BUILT_IN, FakeCluster
 
-from .kube_module import Runner, RunnerFor, assert_documented
+from .kube_module import Killed, Runner, RunnerFor, assert_documented
 
 KINDS = {each.kind: each for each in BUILT_IN}
 DB = "StatefulSet default/db"
 OLD, NEW = "/var/lib/rancher/k3s/storage/pv", "/var/lib/rancher/k3s/storage/pv.moved-1"
-
-
-class Killed(BaseException):
-    """The process ended in the middle."""
 
 
 class Cluster(FakeCluster):
